@@ -1,0 +1,305 @@
+import { type Batch, DIGEST_WORDS, grown, symbolText } from '../model/batch.ts'
+import { noCounts } from '../model/counts.ts'
+import type { Judgement, Slice } from '../model/judgement.ts'
+import { Exemplars } from './exemplars.ts'
+import { MetadataMemory } from './metadata.ts'
+import { SeriesTable } from './series-table.ts'
+import { UndoLog } from './undo.ts'
+
+/** Prometheus refuses samples further ahead of its clock than this, and so do we, at the door. */
+const AHEAD_MS_MAX = 10 * 60_000
+
+/** A full round over the table takes this many sweeps of one second each. */
+const SWEEPS_PER_ROUND = 60
+
+export type AdmissionOptions = {
+  seriesMax: number
+  /** What the destination is configured with; 0 when it refuses every late sample. */
+  outOfOrderWindowMs: number
+  /** Last block in the log: what it may have carried is unknown, so every new row fences on it. */
+  lastBlock: number
+}
+
+/**
+ * What may pass: every sample is new, or a duplicate of one that has passed, or refused.
+ *
+ * Rules per series: newer than its newest sample passes; the same time with the same bits
+ * is a *duplicate*; the same time with other bits is a *conflict*, and the first stays;
+ * older is *late*, and is refused unless the destination takes late samples. Decisions are
+ * taken from the input alone, in event time, so the same input gives the same output.
+ *
+ * A class, because rows, undo log and floor must agree: what is judged is remembered at
+ * once, and forgotten again by `undo` unless `forget` says its block is on disk.
+ */
+export class Admission {
+  readonly table: SeriesTable
+  readonly exemplars: Exemplars
+  readonly metadata = new MetadataMemory()
+  /** Counters; samples include histograms. */
+  duplicateSamples = 0
+  conflictingSamples = 0
+  /** Samples that passed without a row, because the table was full. */
+  untrackedSamples = 0
+
+  readonly #undo: UndoLog
+  readonly #outOfOrderWindowMs: number
+  /** Whoever has no row may have been in any block up to this one. */
+  #floor: number
+  /** Newest timestamp accepted from anyone: receivers measure their window from it. */
+  #newestMs = 0
+  /** Per series of the batch: its row, or -1. */
+  #seriesRow = new Int32Array(1024)
+  /** Per series of the batch: 1 when a sample of it was kept. */
+  #carries = new Uint8Array(1024)
+  readonly #judgement: Judgement = {
+    keep: new Uint8Array(1024),
+    exemplarCarrier: new Int32Array(64),
+    metadata: new Uint32Array(1024),
+    held: [],
+    kept: noCounts(),
+    refused: noCounts(),
+    fence: 0,
+    minTimestampMs: Number.POSITIVE_INFINITY,
+    maxTimestampMs: Number.NEGATIVE_INFINITY,
+  }
+
+  constructor({ seriesMax, outOfOrderWindowMs, lastBlock }: AdmissionOptions) {
+    this.table = new SeriesTable(seriesMax)
+    this.exemplars = new Exemplars(this.table)
+    this.#undo = new UndoLog(this.table)
+    this.#outOfOrderWindowMs = outOfOrderWindowMs
+    this.#floor = lastBlock
+  }
+
+  /**
+   * Judges the series of `slice` for block `block`, in order, and remembers what passed.
+   * Refusals are also added to `batch.rejections`.
+   *
+   * @param nowMs wall time, for the bound on samples from the future
+   * @param nowSeconds monotonic, for the expiry of series
+   */
+  judge(batch: Batch, slice: Slice, block: number, nowMs: number, nowSeconds: number): Judgement {
+    const judgement = this.#clear(batch)
+    for (
+      let sample = slice.fromSample, series = slice.fromSeries;
+      series < slice.toSeries;
+      series++
+    ) {
+      const end = endOfSeries(batch, slice, sample, series)
+      this.#judgeSeries(batch, series, sample, end, block, nowMs, nowSeconds)
+      sample = end
+    }
+    this.exemplars.judge(batch, slice, this.#seriesRow, this.#carries, block, nowMs, judgement)
+    return judgement
+  }
+
+  /** Blocks up to `block` are on disk: what was decided for them stays decided. */
+  forget(block: number): void {
+    this.#undo.forget(block)
+    this.exemplars.forget(block)
+  }
+
+  /** No block that is not on disk yet will ever be: forget what was decided for them. */
+  undo(): void {
+    this.#undo.undo()
+    this.exemplars.undo()
+  }
+
+  /** To be called once a second: forgets series and exemplars that have been idle for too long. */
+  sweep(nowMs: number, nowSeconds: number): void {
+    const rows = Math.ceil(this.table.rowsUsed / SWEEPS_PER_ROUND)
+    this.#floor = Math.max(this.#floor, this.table.sweep(rows, nowSeconds))
+    this.exemplars.expire(nowMs)
+  }
+
+  #judgeSeries(
+    batch: Batch,
+    series: number,
+    from: number,
+    to: number,
+    block: number,
+    nowMs: number,
+    nowSeconds: number,
+  ): void {
+    const judgement = this.#judgement
+    const identity = series * DIGEST_WORDS
+    let row = this.table.find(batch.seriesIdentity, identity)
+    let isNew = false
+    if (row < 0 && from < to) {
+      row = this.table.insert(batch.seriesIdentity, identity)
+      isNew = row >= 0
+    }
+    this.#seriesRow[series] = row
+    this.#carries[series] = 0
+    judgement.metadata[series] = 0
+    if (from === to) return
+
+    const keptBefore = judgement.kept.samples + judgement.kept.histograms
+    if (row < 0) this.#passUntracked(batch, from, to, block, nowMs)
+    else {
+      this.table.seenSeconds[row] = nowSeconds
+      this.#judgeSamples(batch, from, to, row, isNew, block, nowMs)
+      this.#describe(batch, series, row)
+    }
+    const kept = judgement.kept.samples + judgement.kept.histograms - keptBefore
+    if (kept > 0) this.#carries[series] = 1
+    else if (isNew) this.table.remove(row)
+    if (kept === 0 && isNew) this.#seriesRow[series] = -1
+  }
+
+  /** The rules of this class, over the samples `[from, to)` of the series in `row`. */
+  #judgeSamples(
+    batch: Batch,
+    from: number,
+    to: number,
+    row: number,
+    isNew: boolean,
+    block: number,
+    nowMs: number,
+  ): void {
+    const { newestMs, newestBits, block: lastBlock, intervalSeconds } = this.table
+    const { sampleTimestampMs, sampleBits } = batch
+    const aheadMs = nowMs + AHEAD_MS_MAX
+    let isEmpty = isNew
+    for (let i = from; i < to; i++) {
+      const timestampMs = sampleTimestampMs[i]!
+      const low = sampleBits[i * 2]!
+      const high = sampleBits[i * 2 + 1]!
+      this.#judgement.keep[i] = 0
+      if (timestampMs > aheadMs) {
+        this.#refuse(batch, i, 'too-far-ahead', nowMs)
+        continue
+      }
+      const isNewer = isEmpty || timestampMs > newestMs[row]!
+      if (!isNewer && timestampMs === newestMs[row]!) {
+        if (low === newestBits[row * 2]! && high === newestBits[row * 2 + 1]!) {
+          this.duplicateSamples += 1
+        } else this.conflictingSamples += 1
+        continue
+      }
+      if (!isNewer && !this.#isTakenLate(timestampMs)) {
+        this.#refuse(batch, i, 'late', nowMs)
+        continue
+      }
+
+      const last = lastBlock[row]!
+      if (last !== block) this.#undo.record(row, block, isEmpty)
+      const before = isEmpty ? this.#floor : last
+      if (before < block && before > this.#judgement.fence) this.#judgement.fence = before
+      lastBlock[row] = block
+      if (isNewer) {
+        if (!isEmpty) intervalSeconds[row] = Math.min(65_535, (timestampMs - newestMs[row]!) / 1000)
+        newestMs[row] = timestampMs
+        newestBits[row * 2] = low
+        newestBits[row * 2 + 1] = high
+        isEmpty = false
+      }
+      this.#keep(batch, i)
+    }
+  }
+
+  /** Prometheus measures its window from the newest sample of all, not of the series. */
+  #isTakenLate(timestampMs: number): boolean {
+    const windowMs = this.#outOfOrderWindowMs
+    return windowMs > 0 && timestampMs >= this.#newestMs - windowMs
+  }
+
+  /** The table is full: better a duplicate than a loss. Without a row, order is kept by waiting for the block before. */
+  #passUntracked(batch: Batch, from: number, to: number, block: number, nowMs: number): void {
+    for (let i = from; i < to; i++) {
+      this.#judgement.keep[i] = 0
+      if (batch.sampleTimestampMs[i]! > nowMs + AHEAD_MS_MAX) {
+        this.#refuse(batch, i, 'too-far-ahead', nowMs)
+        continue
+      }
+      this.#keep(batch, i)
+      this.untrackedSamples += 1
+      this.#judgement.fence = Math.max(this.#judgement.fence, block - 1)
+      this.#floor = Math.max(this.#floor, block)
+    }
+  }
+
+  #keep(batch: Batch, sample: number): void {
+    const judgement = this.#judgement
+    const timestampMs = batch.sampleTimestampMs[sample]!
+    judgement.keep[sample] = 1
+    if (batch.sampleHistogramEnd[sample]! > 0) judgement.kept.histograms += 1
+    else judgement.kept.samples += 1
+    if (timestampMs < judgement.minTimestampMs) judgement.minTimestampMs = timestampMs
+    if (timestampMs > judgement.maxTimestampMs) judgement.maxTimestampMs = timestampMs
+    if (timestampMs > this.#newestMs) this.#newestMs = timestampMs
+  }
+
+  #refuse(batch: Batch, sample: number, reason: 'late' | 'too-far-ahead', nowMs: number): void {
+    const isHistogram = batch.sampleHistogramEnd[sample]! > 0
+    const counts = isHistogram ? { histograms: 1 } : { samples: 1 }
+    const { refused } = this.#judgement
+    if (isHistogram) refused.histograms += 1
+    else refused.samples += 1
+    batch.rejections.add(reason, counts, () => {
+      const name = metricName(batch, batch.sampleSeries[sample]!)
+      const timestampMs = batch.sampleTimestampMs[sample]!
+      if (reason === 'late') {
+        const newestMs = this.table.newestMs[this.#seriesRow[batch.sampleSeries[sample]!]!]!
+        return `${name} at ${timestampMs} is out of order: the series is at ${newestMs} already`
+      }
+      const seconds = Math.round((timestampMs - nowMs) / 1000)
+      return `${name} at ${timestampMs} is ${seconds} s ahead: check the sender's clock`
+    })
+  }
+
+  /** Looks up the series' family, once per series and change of metadata. */
+  #describe(batch: Batch, series: number, row: number): void {
+    const { table, metadata } = this
+    if (metadata.epoch !== table.metadataEpoch[row]!) {
+      table.metadataEpoch[row] = metadata.epoch
+      table.metadata[row] = metadata.numberFor(metricName(batch, series))
+    }
+    this.#judgement.metadata[series] = metadata.epoch === 0 ? 0 : table.metadata[row]!
+  }
+
+  #clear(batch: Batch): Judgement {
+    const judgement = this.#judgement
+    this.#seriesRow = resized(this.#seriesRow, batch.seriesCount)
+    this.#carries = grown(this.#carries, batch.seriesCount)
+    judgement.keep = grown(judgement.keep, batch.sampleCount)
+    judgement.exemplarCarrier = resized(judgement.exemplarCarrier, batch.exemplarCount)
+    if (judgement.metadata.length < batch.seriesCount) {
+      judgement.metadata = new Uint32Array(batch.seriesCount * 2)
+    }
+    judgement.exemplarCarrier.fill(-1, 0, batch.exemplarCount)
+    judgement.held.length = 0
+    judgement.kept = noCounts()
+    judgement.refused = noCounts()
+    judgement.fence = 0
+    judgement.minTimestampMs = Number.POSITIVE_INFINITY
+    judgement.maxTimestampMs = Number.NEGATIVE_INFINITY
+    return judgement
+  }
+}
+
+/** Where the samples of `series` end that start at `from`; `from` itself when it has none. */
+function endOfSeries(batch: Batch, slice: Slice, from: number, series: number): number {
+  let end = from
+  while (end < slice.toSample && batch.sampleSeries[end] === series) end += 1
+  return end
+}
+
+const NAME_LABEL = Buffer.from('__name__')
+
+/** The value of `__name__`; every series that a decoder lets through has one. */
+function metricName(batch: Batch, series: number): string {
+  const { bytes, labelRefs, symbolStart, symbolEnd } = batch
+  for (let i = batch.seriesLabelStart[series]!; i < batch.seriesLabelEnd[series]!; i += 2) {
+    const name = labelRefs[i]!
+    const length = symbolEnd[name]! - symbolStart[name]!
+    if (length !== NAME_LABEL.length) continue
+    const label = bytes.subarray(symbolStart[name]!, symbolEnd[name]!)
+    if (NAME_LABEL.equals(label)) return symbolText(batch, labelRefs[i + 1]!)
+  }
+  return ''
+}
+
+function resized(column: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
+  return length <= column.length ? column : new Int32Array(length * 2)
+}

@@ -1,0 +1,99 @@
+import { grown } from '../model/batch.ts'
+import type { SeriesTable } from './series-table.ts'
+
+/**
+ * What rows looked like before blocks that are not on disk yet, oldest first, so that a
+ * failed commit can be forgotten: a sender's retry must not look like a duplicate of
+ * something that was lost.
+ *
+ * One entry per row and block: what a block changes twice is restored once.
+ */
+export class UndoLog {
+  readonly #table: SeriesTable
+  #row = new Uint32Array(4096)
+  /** The block whose samples changed the row. */
+  #cause = new Float64Array(4096)
+  #newestMs = new Float64Array(4096)
+  #bits = new Uint32Array(4096 * 2)
+  /** Block number before; -1 when the row did not exist. */
+  #block = new Float64Array(4096)
+  #start = 0
+  #end = 0
+
+  constructor(table: SeriesTable) {
+    this.#table = table
+  }
+
+  /** Call before `cause` changes `row` for the first time. */
+  record(row: number, cause: number, isNew: boolean): void {
+    if (this.#end >= this.#row.length) this.#grow()
+    const at = this.#end++
+    const { newestMs, newestBits, block } = this.#table
+    this.#row[at] = row
+    this.#cause[at] = cause
+    this.#newestMs[at] = newestMs[row]!
+    this.#bits[at * 2] = newestBits[row * 2]!
+    this.#bits[at * 2 + 1] = newestBits[row * 2 + 1]!
+    this.#block[at] = isNew ? -1 : block[row]!
+  }
+
+  /** Blocks up to `block` are on disk: what they changed stays. */
+  forget(block: number): void {
+    while (this.#start < this.#end && this.#cause[this.#start]! <= block) this.#start += 1
+    if (this.#start === this.#end) {
+      this.#start = 0
+      this.#end = 0
+    }
+  }
+
+  /** Restores every row that a block not on disk has changed, the newest change first. */
+  undo(): void {
+    const { newestMs, newestBits, block, exemplarMs } = this.#table
+    while (this.#end > this.#start) {
+      const at = --this.#end
+      const row = this.#row[at]!
+      if (this.#block[at] === -1) {
+        this.#table.remove(row)
+        continue
+      }
+      newestMs[row] = this.#newestMs[at]!
+      newestBits[row * 2] = this.#bits[at * 2]!
+      newestBits[row * 2 + 1] = this.#bits[at * 2 + 1]!
+      block[row] = this.#block[at]!
+      // Rather an exemplar twice than one lost.
+      exemplarMs[row] = 0
+    }
+    this.#start = 0
+    this.#end = 0
+  }
+
+  /** Entries that wait for their block; for tests and metrics. */
+  get size(): number {
+    return this.#end - this.#start
+  }
+
+  #grow(): void {
+    const { length } = this.#row
+    if (this.#start > length / 2) {
+      this.#shift()
+      return
+    }
+    this.#row = grown(this.#row, length + 1)
+    this.#cause = grown(this.#cause, length + 1)
+    this.#newestMs = grown(this.#newestMs, length + 1)
+    this.#bits = grown(this.#bits, this.#row.length * 2)
+    this.#block = grown(this.#block, length + 1)
+  }
+
+  /** Moves the entries that still wait to the front. */
+  #shift(): void {
+    const start = this.#start
+    this.#row.copyWithin(0, start)
+    this.#cause.copyWithin(0, start)
+    this.#newestMs.copyWithin(0, start)
+    this.#bits.copyWithin(0, start * 2)
+    this.#block.copyWithin(0, start)
+    this.#start = 0
+    this.#end -= start
+  }
+}

@@ -1,0 +1,109 @@
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
+
+/** One open file. Positions are bytes from its start; nothing here is buffered. */
+export type DiskFile = {
+  /** Writes all of `parts` one after the other at `position`, or throws. */
+  write(parts: readonly Uint8Array[], position: number): Promise<void>
+  /** Fills `into` from `position`; fewer bytes than its length mean the end of the file. */
+  read(into: Uint8Array, position: number): Promise<number>
+  /** Resolves when everything written so far survives a power cut. Never call again after it threw. */
+  datasync(): Promise<void>
+  truncate(lengthBytes: number): Promise<void>
+  sizeBytes(): Promise<number>
+  close(): Promise<void>
+}
+
+/** The few things the log asks of a file system, so that a test can bring one that lies. */
+export type Disk = {
+  /** `create` fails when the file exists; `update` creates it when it does not; `read` needs it. */
+  open(path: string, mode: 'create' | 'update' | 'read'): Promise<DiskFile>
+  /** Names of the entries, unsorted. */
+  list(directory: string): Promise<string[]>
+  makeDirectory(path: string): Promise<void>
+  /** Makes created, renamed and removed names of `directory` survive a power cut. */
+  syncDirectory(directory: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  remove(path: string): Promise<void>
+  /** Size of the file system that holds `path`. */
+  capacityBytes(path: string): Promise<number>
+}
+
+const FLAGS = {
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+  update: constants.O_RDWR | constants.O_CREAT,
+  read: constants.O_RDONLY,
+}
+
+/** Readable and writable by the owner alone: the log holds other people's labels. */
+const FILE_MODE = 0o600
+const DIRECTORY_MODE = 0o700
+
+export const nodeDisk: Disk = {
+  open: async (path, mode) => diskFile(await open(path, FLAGS[mode], FILE_MODE)),
+  list: (directory) => readdir(directory),
+  makeDirectory: async (path) => {
+    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
+  },
+  syncDirectory: async (directory) => {
+    const handle = await open(directory, constants.O_RDONLY)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+  rename: (from, to) => rename(from, to),
+  remove: (path) => rm(path, { force: true }),
+  capacityBytes: async (path) => {
+    const { blocks, bsize } = await statfs(path)
+    return blocks * bsize
+  },
+}
+
+function diskFile(handle: FileHandle): DiskFile {
+  return {
+    write: (parts, position) => writeAll(handle, parts, position),
+    read: async (into, position) => {
+      let filled = 0
+      while (filled < into.length) {
+        const left = into.length - filled
+        const { bytesRead } = await handle.read(into, filled, left, position + filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return filled
+    },
+    datasync: () => handle.datasync(),
+    truncate: (lengthBytes) => handle.truncate(lengthBytes),
+    sizeBytes: async () => (await handle.stat()).size,
+    close: () => handle.close(),
+  }
+}
+
+/** Linux takes at most this many buffers in one call (IOV_MAX). */
+const BUFFERS_PER_CALL_MAX = 1024
+
+async function writeAll(
+  handle: FileHandle,
+  parts: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  let at = position
+  let queue = parts.slice()
+  while (queue.length > 0) {
+    const { bytesWritten } = await handle.writev(queue.slice(0, BUFFERS_PER_CALL_MAX), at)
+    // A disk that is nearly full may take a part; the next call then says ENOSPC.
+    at += bytesWritten
+    queue = withoutFirst(queue, bytesWritten)
+  }
+}
+
+function withoutFirst(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes
+  let i = 0
+  while (i < parts.length && parts[i]!.length <= left) left -= parts[i++]!.length
+  const rest = parts.slice(i)
+  if (left > 0) rest[0] = rest[0]!.subarray(left)
+  return rest
+}

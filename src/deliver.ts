@@ -1,0 +1,177 @@
+import type { Clock } from './base/clock.ts'
+import type { Block } from './model/block.ts'
+import type { Counts } from './model/counts.ts'
+import type { Cursor } from './persist/cursor.ts'
+
+/** Blocks looked at ahead of the oldest one that is not acknowledged, and their bytes. */
+const AHEAD_BLOCKS_MAX = 64
+const AHEAD_BYTES_MAX = 32 * 1024 * 1024
+/** Requests in flight at once. */
+const IN_FLIGHT_MAX = 8
+/** The cursor lies at most this far behind: what lies between is sent again after a crash. */
+const CURSOR_EVERY_MS = 1_000
+/** After something that should never happen, such as a block that cannot be read back. */
+const RETRY_AFTER_BUG_MS = 5_000
+
+/** What became of a block at a destination; the three add up to the block's counts. */
+export type Delivered = {
+  forwarded: Counts
+  refused: Counts
+  unsupported: Counts
+}
+
+type LogRecord = { lsn: number; type: number; payload: Uint8Array }
+
+/** What delivery asks of the log; `persist/log.ts` is one. */
+export type DeliveredLog = {
+  /** Committed records from `fromLsn` on; null when there is none yet. */
+  reader(fromLsn: number): { next(): Promise<LogRecord | null> }
+  waitBeyond(lsn: number, signal: AbortSignal): Promise<void>
+  release(lsn: number): Promise<void>
+}
+
+export type DeliveryParts = {
+  log: DeliveredLog
+  cursor: Pick<Cursor, 'position' | 'save'>
+  clock: Clock
+  /** Null for a record that is not a block. */
+  decodeBlock: (record: LogRecord) => Block | null
+  /** Resolves with the final outcome, however many tries it takes; rejects when aborted. */
+  deliver: (block: Block, signal: AbortSignal) => Promise<Delivered>
+  onDelivered: (block: Block, delivered: Delivered) => void
+  onError: (error: unknown) => void
+}
+
+/** A block between log and acknowledgement. */
+type Ahead = { block: Block; isInFlight: boolean }
+
+/**
+ * The far half of the gateway: blocks out of the log, in order per series, until the
+ * destination has them; then the cursor moves, and what lies behind it may be deleted.
+ *
+ * A block may be sent as soon as every block of its cluster up to its fence has been
+ * acknowledged. So any number may be in flight, and yet no series is in two of them.
+ *
+ * A class, because it is started and stopped, and because the cursor may never pass a
+ * block that is still ahead.
+ */
+export class Delivery {
+  readonly #parts: DeliveryParts
+  /** In log order: the first one is the oldest that the destination does not have. */
+  readonly #ahead: Ahead[] = []
+  readonly #stopping = new AbortController()
+  #readUpTo: number
+  #wake = () => {}
+  #loops: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: DeliveryParts) {
+    this.#parts = parts
+    this.#readUpTo = parts.cursor.position - 1
+  }
+
+  start(): void {
+    const stopped = (error: unknown) => {
+      if (!this.#signal.aborted) this.#parts.onError(error)
+    }
+    this.#loops = Promise.all([this.#run().catch(stopped), this.#checkpointOften().catch(stopped)])
+  }
+
+  /** Breaks off what is in flight, keeps what is not acknowledged, and saves how far it came. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the gateway is stopping'))
+    this.#wake()
+    await this.#loops
+    await this.#checkpoint().catch(this.#parts.onError)
+  }
+
+  /** Everything before this LSN has been acknowledged. */
+  get acknowledged(): number {
+    return this.#ahead[0]?.block.number ?? this.#readUpTo + 1
+  }
+
+  /** The oldest block that the destination does not have, if one has been read. */
+  get oldest(): Block | undefined {
+    return this.#ahead[0]?.block
+  }
+
+  get #signal(): AbortSignal {
+    return this.#stopping.signal
+  }
+
+  async #run(): Promise<void> {
+    const { log, cursor } = this.#parts
+    const reader = log.reader(cursor.position)
+    while (!this.#signal.aborted) {
+      // Set before looking, so that what ends meanwhile is not missed.
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      while (this.#hasRoom()) {
+        const record = await reader.next()
+        if (record === null) break
+        this.#readUpTo = record.lsn
+        const block = this.#parts.decodeBlock(record)
+        if (block !== null) this.#ahead.push({ block, isInFlight: false })
+      }
+      for (const next of this.#ahead) if (this.#isSendable(next)) this.#send(next)
+      // A commit is of interest only when there is room for what it brings.
+      const commit = this.#hasRoom() ? [log.waitBeyond(this.#readUpTo, this.#signal)] : []
+      await Promise.race([woken, ...commit])
+    }
+  }
+
+  #hasRoom(): boolean {
+    const bytes = this.#ahead.reduce((sum, { block }) => sum + block.message.length, 0)
+    return this.#ahead.length < AHEAD_BLOCKS_MAX && bytes < AHEAD_BYTES_MAX
+  }
+
+  #isSendable({ block, isInFlight }: Ahead): boolean {
+    const inFlight = this.#ahead.filter((other) => other.isInFlight).length
+    if (isInFlight || inFlight >= IN_FLIGHT_MAX) return false
+    return !this.#ahead.some(
+      (other) => other.block.cluster === block.cluster && other.block.number <= block.fence,
+    )
+  }
+
+  #send(next: Ahead): void {
+    next.isInFlight = true
+    this.#parts.deliver(next.block, this.#signal).then(
+      (delivered) => {
+        this.#ahead.splice(this.#ahead.indexOf(next), 1)
+        this.#parts.onDelivered(next.block, delivered)
+        this.#wake()
+      },
+      (error) => this.#sendAgainLater(next, error),
+    )
+  }
+
+  /** Nothing is given up: the block stays where it is, and after a restart it is sent again. */
+  #sendAgainLater(next: Ahead, error: unknown): void {
+    if (this.#signal.aborted) return
+    this.#parts.onError(error)
+    const later = this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
+    later.then(
+      () => {
+        next.isInFlight = false
+        this.#wake()
+      },
+      () => {},
+    )
+  }
+
+  async #checkpointOften(): Promise<void> {
+    while (!this.#signal.aborted) {
+      await this.#parts.clock.sleep(CURSOR_EVERY_MS, this.#signal)
+      await this.#checkpoint().catch(this.#parts.onError)
+    }
+  }
+
+  /** Outcome first, then the cursor, then the deletion: never another way round. */
+  async #checkpoint(): Promise<void> {
+    const { cursor, log } = this.#parts
+    const position = this.acknowledged
+    if (position <= cursor.position) return
+    await cursor.save(position)
+    await log.release(position)
+  }
+}

@@ -1,0 +1,145 @@
+import { type Counts, noCounts } from '../model/counts.ts'
+
+export type Protocol = 'rw1' | 'rw2'
+
+/** What came back from one POST, before anybody has said what it means. */
+export type Answer =
+  | {
+      kind: 'response'
+      status: number
+      /** From the Written headers; one that is missing counts as 0. Null when all three are. */
+      written: Counts | null
+      /** The `Retry-After` header as it was sent. */
+      retryAfter: string | null
+      /** The first bytes of the body. */
+      text: string
+    }
+  | {
+      kind: 'failed'
+      reason: string
+      /** False only when no connection was made: otherwise it may all have been stored. */
+      maybeStored: boolean
+    }
+
+export type AnswerContext = {
+  protocol: Protocol
+  /** What the request carried. */
+  sent: Counts
+  nowMs: number
+  /** Whether this destination has accepted Remote Write 2.0 since it last fell back. */
+  everWorked: boolean
+}
+
+/** What an answer means for the request that it answers. */
+export type Verdict =
+  /** Done. `lost` is what a 2.0 receiver says that it did not write, and usually nothing. */
+  | { kind: 'delivered'; lost: Counts }
+  /** The good part is stored and `lost` is not: never send it again. */
+  | { kind: 'partial'; lost: Counts; reason: string }
+  /** It does not speak 2.0: send the same as 1.0, at once. */
+  | { kind: 'fallback'; reason: string; maybeStored: boolean }
+  /** Nothing is stored, and never will be while its bad part is in it. */
+  | { kind: 'rejected'; reason: string }
+  /** Nothing wrong with the request: send it again. */
+  | { kind: 'retry'; reason: string; retryAfterMs: number; maybeStored: boolean }
+  /** The destination is set up wrongly. Keep the data, tell somebody, try again slowly. */
+  | { kind: 'paused'; reason: string }
+
+/**
+ * Maps an answer to what is done about it. This table decides what can get lost: an answer
+ * that nobody foresaw pauses, because that loses nothing.
+ *
+ * @see https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/
+ */
+export function classify(answer: Answer, context: AnswerContext): Verdict {
+  if (answer.kind === 'failed') {
+    const { reason, maybeStored } = answer
+    return { kind: 'retry', reason, retryAfterMs: 0, maybeStored }
+  }
+  const { status, retryAfter } = answer
+  const reason = reasonOf(answer)
+  if (status >= 200 && status < 300) return success(answer, context, reason)
+  if (status >= 500 || status === 429 || status === 408) {
+    return {
+      kind: 'retry',
+      reason,
+      retryAfterMs: parseRetryAfter(retryAfter, context.nowMs),
+      // A proxy's words about a receiver that may have worked on. Prometheus itself has
+      // undone what it answers with any other 5xx.
+      maybeStored: status === 502 || status === 504,
+    }
+  }
+  switch (status) {
+    case 400:
+    case 409:
+    case 413:
+    case 422:
+      return refusal(answer, context, reason)
+    case 415:
+      // Prometheus 3.5 answers 415 to a 2.0 request that its flags forbid, and stores it too.
+      return context.protocol === 'rw2'
+        ? { kind: 'fallback', reason, maybeStored: true }
+        : { kind: 'paused', reason }
+    default:
+      return { kind: 'paused', reason }
+  }
+}
+
+type Response = Extract<Answer, { kind: 'response' }>
+
+function success({ written }: Response, context: AnswerContext, reason: string): Verdict {
+  // A 1.0 receiver has nothing to say about counts, and one version said wrong zeros.
+  if (context.protocol === 'rw1') return { kind: 'delivered', lost: noCounts() }
+  if (written === null) {
+    return {
+      kind: 'fallback',
+      reason: `${reason} without Written headers: a receiver of Remote Write 1.0 alone`,
+      maybeStored: true,
+    }
+  }
+  return { kind: 'delivered', lost: shortfall(context.sent, written) }
+}
+
+function refusal({ status, written }: Response, context: AnswerContext, reason: string): Verdict {
+  if (context.protocol === 'rw1') return { kind: 'rejected', reason }
+  if (written !== null) return { kind: 'partial', lost: shortfall(context.sent, written), reason }
+  // Receivers of 1.0 fail to parse a 2.0 message and say so with 400 where 415 would be right.
+  if (status === 400 && !context.everWorked) return { kind: 'fallback', reason, maybeStored: false }
+  return { kind: 'rejected', reason }
+}
+
+function shortfall(sent: Counts, written: Counts): Counts {
+  return {
+    samples: Math.max(0, sent.samples - written.samples),
+    histograms: Math.max(0, sent.histograms - written.histograms),
+    exemplars: Math.max(0, sent.exemplars - written.exemplars),
+  }
+}
+
+/** Enough to name the culprit; a page of HTML is not needed to know that a proxy answered. */
+const REASON_LENGTH_MAX = 1024
+
+function reasonOf({ status, text }: Response): string {
+  const words = text.trim().slice(0, REASON_LENGTH_MAX)
+  return words === '' ? `HTTP ${status}` : `HTTP ${status}: ${words}`
+}
+
+/** A receiver that asks for more is asked again after this long all the same. */
+const RETRY_AFTER_MS_MAX = 5 * 60_000
+
+const DATE_BEGINS = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/
+
+/**
+ * Milliseconds to wait by a `Retry-After` header: whole seconds or an HTTP date. 0 when
+ * there is none, when it lies in the past and when it is neither.
+ */
+export function parseRetryAfter(text: string | null, nowMs: number): number {
+  if (text === null) return 0
+  const trimmed = text.trim()
+  if (/^\d+$/.test(trimmed)) return Math.min(Number(trimmed) * 1000, RETRY_AFTER_MS_MAX)
+  // Date.parse takes a great deal for a date ("-5" is one of May), hence the look before.
+  if (!DATE_BEGINS.test(trimmed)) return 0
+  const dateMs = Date.parse(trimmed.endsWith('GMT') ? trimmed : `${trimmed} GMT`)
+  if (Number.isNaN(dateMs)) return 0
+  return Math.min(Math.max(0, dateMs - nowMs), RETRY_AFTER_MS_MAX)
+}

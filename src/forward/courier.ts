@@ -1,0 +1,133 @@
+import type { Clock } from '../base/clock.ts'
+import type { Counts } from '../model/counts.ts'
+import { classify, type Protocol, type Verdict } from './answer.ts'
+import { backoffMs, PAUSE_BACKOFF, RETRY_BACKOFF } from './backoff.ts'
+import type { Event, Job } from './delivery.ts'
+import type { Post } from './post.ts'
+
+export type CourierParts = {
+  post: Post
+  clock: Clock
+  /** In [0, 1). */
+  random: () => number
+  onEvent: (event: Event) => void
+}
+
+export type FinalVerdict = Exclude<Verdict, { kind: 'retry' | 'paused' }>
+
+/**
+ * Sends requests to one receiver until each has a final answer, and knows how that
+ * receiver is.
+ *
+ * A class, because there is state that all requests share: while the receiver asks for
+ * quiet, or refuses us as such, none of them is sent.
+ */
+export class Courier {
+  requests = 0
+  retries = 0
+  /** Of request bodies, those of retries too. */
+  bytesSent = 0
+  state: 'ok' | 'backing-off' | 'paused' = 'ok'
+  /** Why `state` is what it is; empty while all is well. */
+  reason = ''
+  /** Wall time of the last change of `state`. */
+  sinceMs: number
+  /** Whether a 2.0 request was answered as a 2.0 receiver does, since the last fallback. */
+  hasAccepted2 = false
+
+  readonly #post: Post
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #onEvent: (event: Event) => void
+  /** Nothing is sent before, by the monotonic clock. */
+  #quietUntilMs = Number.NEGATIVE_INFINITY
+
+  constructor({ post, clock, random, onEvent }: CourierParts) {
+    this.#post = post
+    this.#clock = clock
+    this.#random = random
+    this.#onEvent = onEvent
+    this.sinceMs = clock.nowMs()
+  }
+
+  /** Retries for ever; rejects only with the reason of the job's signal. */
+  async send(job: Job, protocol: Protocol, body: Uint8Array, sent: Counts): Promise<FinalVerdict> {
+    const { signal } = job
+    let pauses = 0
+    for (let attempt = 0; ; attempt++) {
+      await this.#quiet(signal)
+      this.requests += 1
+      if (attempt > 0) this.retries += 1
+      this.bytesSent += body.length
+      const answer = await this.#post.post({ body, protocol, attempt, signal })
+      // What was given up failed for a reason that says nothing about the receiver.
+      if (answer.kind === 'failed') signal.throwIfAborted()
+
+      const nowMs = this.#clock.nowMs()
+      const verdict = classify(answer, { protocol, sent, nowMs, everWorked: this.hasAccepted2 })
+      if ('maybeStored' in verdict && verdict.maybeStored) job.maybeStored = true
+      if (verdict.kind === 'retry') {
+        this.#enter('backing-off', verdict.reason)
+        const { retryAfterMs } = verdict
+        const delayMs = backoffMs(attempt - pauses, RETRY_BACKOFF, this.#random(), retryAfterMs)
+        if (retryAfterMs > 0) this.#keepQuiet(delayMs)
+        else await this.#sleep(delayMs, signal)
+      } else if (verdict.kind === 'paused') {
+        this.#enter('paused', verdict.reason)
+        this.#keepQuiet(backoffMs(pauses, PAUSE_BACKOFF, this.#random(), 0))
+        pauses += 1
+      } else {
+        this.#enter('ok', '')
+        if (isFrom2(verdict, protocol)) this.hasAccepted2 = true
+        return verdict
+      }
+    }
+  }
+
+  #keepQuiet(ms: number): void {
+    this.#quietUntilMs = Math.max(this.#quietUntilMs, this.#clock.monotonicMs() + ms)
+  }
+
+  /** Another request may prolong the quiet meanwhile, hence the loop. */
+  async #quiet(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    for (;;) {
+      const leftMs = this.#quietUntilMs - this.#clock.monotonicMs()
+      if (leftMs <= 0) return
+      await this.#sleep(leftMs, signal)
+    }
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#clock.sleep(ms, signal)
+    } catch (error) {
+      // Timers reject with an error of their own; the caller knows its reason.
+      signal.throwIfAborted()
+      throw error
+    }
+  }
+
+  /** Says something only when the state changes: every retry alike would drown the log. */
+  #enter(state: Courier['state'], reason: string): void {
+    this.reason = reason
+    if (state === this.state) return
+    const previous = this.state
+    const nowMs = this.#clock.nowMs()
+    const lastedMs = nowMs - this.sinceMs
+    this.state = state
+    this.sinceMs = nowMs
+    if (state === 'ok') {
+      this.#onEvent({ level: 'info', message: 'the receiver answers again', previous, lastedMs })
+    } else if (state === 'backing-off') {
+      this.#onEvent({ level: 'warn', message: 'the receiver is in trouble: retrying', reason })
+    } else {
+      const message = 'the receiver refuses this gateway: keeping the data, retrying slowly'
+      this.#onEvent({ level: 'error', message, reason })
+    }
+  }
+}
+
+function isFrom2(verdict: FinalVerdict, protocol: Protocol): boolean {
+  return protocol === 'rw2' && (verdict.kind === 'delivered' || verdict.kind === 'partial')
+}

@@ -1,0 +1,95 @@
+import { assert } from '../base/errors.ts'
+import type { Block } from '../model/block.ts'
+import { type Counts, noCounts } from '../model/counts.ts'
+
+/** What became of everything in a block; the three together are the block's counts. */
+export type Delivery = {
+  forwarded: Counts
+  /** What the receiver said it would not keep. */
+  refused: Counts
+  /** What Remote Write 1.0 has no place for, at a receiver that speaks nothing else. */
+  unsupported: Counts
+}
+
+export type Event = { level: 'info' | 'warn' | 'error'; message: string; [key: string]: unknown }
+
+/** Why something was not forwarded, for the one who reads the log. */
+export type LossClass =
+  /** The receiver refused it. */
+  | 'refused'
+  /** Refused after an attempt whose outcome nobody knows: it is probably stored already. */
+  | 'maybe stored'
+  /** Answered as success, with lower counts than were sent. */
+  | 'short write'
+  | 'unsupported'
+  /** Our own record cannot be read any more. */
+  | 'unreadable'
+
+/**
+ * One block on its way. Losses are kept here until the end, so that a delivery which is
+ * given up half way has counted and said nothing.
+ */
+export class Job {
+  readonly block: Block
+  readonly signal: AbortSignal
+  /** Whether an attempt ended without anybody knowing what it did. */
+  maybeStored = false
+  readonly refused: Counts = noCounts()
+  readonly unsupported: Counts = noCounts()
+  readonly events: Event[] = []
+
+  constructor(block: Block, signal: AbortSignal) {
+    this.block = block
+    this.signal = signal
+  }
+
+  /** `series` is an example, when one is known. */
+  lose(lost: Counts, lossClass: LossClass, reason: string, series?: string): void {
+    add(lossClass === 'unsupported' ? this.unsupported : this.refused, lost)
+    this.events.push({
+      // What is probably stored already is nothing to wake anybody for.
+      level: lossClass === 'maybe stored' || lossClass === 'unsupported' ? 'warn' : 'error',
+      message: 'not kept by the receiver',
+      class: lossClass,
+      reason,
+      cluster: this.block.cluster,
+      block: this.block.number,
+      ...lost,
+      ...(series === undefined ? {} : { series }),
+    })
+  }
+
+  /** The class of what a receiver refuses now. */
+  get refusalClass(): LossClass {
+    return this.maybeStored ? 'maybe stored' : 'refused'
+  }
+
+  result(): Delivery {
+    const { refused, unsupported } = this
+    const forwarded = minus(minus(this.block.counts, refused), unsupported)
+    assert(isNatural(forwarded), 'no more is lost of a block than is in it')
+    return { forwarded, refused, unsupported }
+  }
+}
+
+export function add(sum: Counts, more: Counts): void {
+  sum.samples += more.samples
+  sum.histograms += more.histograms
+  sum.exemplars += more.exemplars
+}
+
+export function minus(counts: Counts, less: Counts): Counts {
+  return {
+    samples: counts.samples - less.samples,
+    histograms: counts.histograms - less.histograms,
+    exemplars: counts.exemplars - less.exemplars,
+  }
+}
+
+export function isNothing({ samples, histograms, exemplars }: Counts): boolean {
+  return samples === 0 && histograms === 0 && exemplars === 0
+}
+
+function isNatural({ samples, histograms, exemplars }: Counts): boolean {
+  return samples >= 0 && histograms >= 0 && exemplars >= 0
+}

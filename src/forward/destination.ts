@@ -1,0 +1,234 @@
+import type { Clock } from '../base/clock.ts'
+import { assert } from '../base/errors.ts'
+import { type Batch, createBatch, symbolText } from '../model/batch.ts'
+import type { Block } from '../model/block.ts'
+import { type Counts, noCounts } from '../model/counts.ts'
+import { ProtobufWriter } from '../wire/protobuf.ts'
+import { snappy } from '../wire/snappy.ts'
+import type { Protocol, Verdict } from './answer.ts'
+import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
+import { Courier } from './courier.ts'
+import { add, type Delivery, type Event, isNothing, Job, minus } from './delivery.ts'
+import type { Post } from './post.ts'
+import { encodeRemoteWrite1 } from './remote-write-1.ts'
+import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
+
+export type DestinationParts = {
+  name: string
+  post: Post
+  clock: Clock
+  /** In [0, 1). */
+  random: () => number
+  onEvent: (event: Event) => void
+  /** Fills `batch` from a decompressed 2.0 message; a reason when that is damaged. */
+  decode: (raw: Uint8Array, batch: Batch) => string | null
+}
+
+/** How long Remote Write 1.0 is spoken before 2.0 is tried again: receivers get upgraded. */
+const FALLBACK_MS = 60 * 60_000
+
+/**
+ * One receiver, and what is known of it: which protocol it speaks, whether it answers.
+ *
+ * A class, because there is state with an invariant: every block that was taken ends as
+ * forwarded, refused or unsupported, to the last exemplar, however often it had to be sent.
+ * Blocks may be delivered side by side; which of them may be is not decided here.
+ */
+export class Destination {
+  readonly name: string
+  /** Elements of finished blocks, by what became of them. */
+  readonly forwarded: Counts = noCounts()
+  readonly refused: Counts = noCounts()
+  readonly unsupported: Counts = noCounts()
+  readonly #courier: Courier
+  readonly #clock: Clock
+  readonly #onEvent: (event: Event) => void
+  readonly #decode: DestinationParts['decode']
+  /** Until then, by the monotonic clock, this destination speaks 1.0. */
+  #fallbackUntilMs = Number.NEGATIVE_INFINITY
+  readonly #writer = new ProtobufWriter()
+  /** Batches that are not in use; every block that goes out as 1.0 needs one to itself. */
+  readonly #batches: Batch[] = []
+
+  constructor({ name, post, clock, random, onEvent, decode }: DestinationParts) {
+    this.name = name
+    this.#clock = clock
+    this.#onEvent = (event) => onEvent({ ...event, destination: name })
+    this.#decode = decode
+    this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent })
+  }
+
+  /** What the next block will be sent as. */
+  get protocol(): Protocol {
+    return this.#clock.monotonicMs() < this.#fallbackUntilMs ? 'rw1' : 'rw2'
+  }
+
+  get state(): Courier['state'] {
+    return this.#courier.state
+  }
+
+  /** Why the state is what it is; empty while that is 'ok'. */
+  get reason(): string {
+    return this.#courier.reason
+  }
+
+  /** Wall time of the last change of state. */
+  get sinceMs(): number {
+    return this.#courier.sinceMs
+  }
+
+  get requests(): number {
+    return this.#courier.requests
+  }
+
+  get retries(): number {
+    return this.#courier.retries
+  }
+
+  get bytesSent(): number {
+    return this.#courier.bytesSent
+  }
+
+  /**
+   * Sends `block` until there is a final outcome for all that is in it, however long that
+   * takes. Rejects only with the reason of `signal`; then nothing was counted, and what was
+   * stored of the block will be stored again by its next delivery.
+   */
+  async deliver(block: Block, signal: AbortSignal): Promise<Delivery> {
+    const job = new Job(block, signal)
+    await this.#deliverMessage(job, block.message, block.counts)
+    const delivery = job.result()
+    add(this.forwarded, delivery.forwarded)
+    add(this.refused, delivery.refused)
+    add(this.unsupported, delivery.unsupported)
+    for (const event of job.events) this.#onEvent(event)
+    return delivery
+  }
+
+  async #deliverMessage(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
+    if (this.protocol === 'rw1') return this.#deliverAs1(job, message, counts)
+    const reason = await this.#deliverAs2(job, message, counts)
+    if (reason === null) return
+    const raw = snappy.decompress(message)
+    const parts = raw === null ? null : readRemoteWrite2(raw)
+    if (parts === null || seriesCount(parts) === 0) {
+      job.lose(counts, job.refusalClass, reason)
+      return
+    }
+    await this.#bisect(job, seriesCount(parts), reason, {
+      encode: (from, to) => writePart(parts, from, to, this.#writer),
+      send: (part, partCounts) => this.#deliverAs2(job, part, partCounts),
+      nameOf: () => undefined,
+    })
+  }
+
+  /** Null when there is nothing left to do, else why the message was rejected as a whole. */
+  async #deliverAs2(job: Job, message: Uint8Array, counts: Counts): Promise<string | null> {
+    const verdict = await this.#courier.send(job, 'rw2', message, counts)
+    switch (verdict.kind) {
+      case 'delivered':
+        if (!isNothing(verdict.lost)) {
+          job.lose(verdict.lost, 'short write', 'the Written headers say less than was sent')
+        }
+        return null
+      case 'partial':
+        job.lose(verdict.lost, job.refusalClass, verdict.reason)
+        return null
+      case 'fallback':
+        this.#fallBack(verdict.reason)
+        await this.#deliverAs1(job, message, counts)
+        return null
+      case 'rejected':
+        return verdict.reason
+    }
+  }
+
+  #fallBack(reason: string): void {
+    const isNews = this.protocol === 'rw2'
+    this.#fallbackUntilMs = this.#clock.monotonicMs() + FALLBACK_MS
+    // After an upgrade it may again be one that answers 400 to what it cannot read.
+    this.#courier.hasAccepted2 = false
+    if (!isNews) return
+    const message = 'the receiver does not take Remote Write 2.0: sending 1.0 for an hour'
+    this.#onEvent({ level: 'warn', message, reason })
+  }
+
+  async #deliverAs1(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
+    const batch = this.#batches.pop() ?? createBatch()
+    try {
+      const raw = snappy.decompress(message)
+      const problem = raw === null ? 'snappy: damaged' : this.#decode(raw, batch)
+      if (problem !== null) job.lose(counts, 'unreadable', problem)
+      else await this.#deliverBatch(job, batch, counts)
+    } finally {
+      // The batch would keep the whole message alive.
+      batch.bytes = new Uint8Array(0)
+      this.#batches.push(batch)
+    }
+  }
+
+  async #deliverBatch(job: Job, batch: Batch, counts: Counts): Promise<void> {
+    const encode = (from: number, to: number) => encodeRemoteWrite1(batch, from, to, this.#writer)
+    const whole = encode(0, batch.seriesCount)
+    const body = snappy.compress(this.#writer.written())
+
+    const { dropped } = whole
+    if (!isNothing(dropped)) {
+      job.lose(dropped, 'unsupported', 'Remote Write 1.0 cannot carry custom buckets')
+    }
+    const unread = minus(minus(counts, whole.counts), dropped)
+    if (!isNothing(unread)) job.lose(unread, 'unreadable', 'refused by our own decoder')
+    if (isNothing(whole.counts)) return
+
+    const reason = await this.#deliverAs1Whole(job, body, whole.counts)
+    if (reason === null) return
+    await this.#bisect(job, batch.seriesCount, reason, {
+      encode: (from, to) => encode(from, to).counts,
+      send: (part, partCounts) => this.#deliverAs1Whole(job, part, partCounts),
+      nameOf: (series) => labelText(batch, series),
+    })
+  }
+
+  /** Null when it is delivered, else why it was rejected as a whole. */
+  async #deliverAs1Whole(job: Job, body: Uint8Array, counts: Counts): Promise<string | null> {
+    const verdict: Verdict = await this.#courier.send(job, 'rw1', body, counts)
+    assert(
+      verdict.kind === 'delivered' || verdict.kind === 'rejected',
+      'a Remote Write 1.0 request is taken or rejected as a whole',
+    )
+    return verdict.kind === 'rejected' ? verdict.reason : null
+  }
+
+  async #bisect(job: Job, count: number, reason: string, ways: Ways): Promise<void> {
+    const send = async (from: number, to: number): Promise<PartVerdict> => {
+      const counts = ways.encode(from, to)
+      if (isNothing(counts)) return { kind: 'delivered' }
+      const body = snappy.compress(this.#writer.written())
+      const refusal = await ways.send(body, counts)
+      return refusal === null ? { kind: 'delivered' } : { kind: 'rejected', reason: refusal }
+    }
+    const requestsMax = BISECT_REQUESTS_MAX
+    for (const guilt of await bisect({ from: 0, to: count, reason, send, requestsMax })) {
+      const lost = ways.encode(guilt.from, guilt.to)
+      job.lose(lost, job.refusalClass, guilt.reason, ways.nameOf(guilt.from))
+    }
+  }
+}
+
+/** What bisecting needs of a request: the two protocols take it apart differently. */
+type Ways = {
+  /** Leaves the part in the writer. */
+  encode(from: number, to: number): Counts
+  send(part: Uint8Array, counts: Counts): Promise<string | null>
+  nameOf(series: number): string | undefined
+}
+
+function labelText(batch: Batch, series: number): string {
+  const labels: string[] = []
+  const end = batch.seriesLabelEnd[series]!
+  for (let i = batch.seriesLabelStart[series]!; i < end; i += 2) {
+    const name = symbolText(batch, batch.labelRefs[i]!)
+    labels.push(`${name}=${JSON.stringify(symbolText(batch, batch.labelRefs[i + 1]!))}`)
+  }
+  return `{${labels.join(', ')}}`
+}

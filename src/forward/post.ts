@@ -1,0 +1,172 @@
+import { Pool } from 'undici'
+import type { Counts } from '../model/counts.ts'
+import type { Answer, Protocol } from './answer.ts'
+
+export type PostOptions = {
+  /** A user and a password in it become basic authentication. */
+  url: string
+  /** Of this gateway, for `User-Agent`. */
+  version: string
+  /** From the first byte out to the last byte in. */
+  timeoutMs?: number
+  /** Sent with every request; those that the protocol needs win over them. */
+  headers?: { [name: string]: string }
+  /** Age at which a connection is not used again. */
+  connectionAgeMsMax?: number
+}
+
+export type PostRequest = {
+  /** Compressed by snappy. */
+  body: Uint8Array
+  protocol: Protocol
+  /** 0 for the first. */
+  attempt: number
+  /** Gives the request up; the answer is then `failed`. */
+  signal?: AbortSignal
+}
+
+export type Post = {
+  /** Never throws and never rejects: whatever goes wrong is an answer too. */
+  post(request: PostRequest): Promise<Answer>
+  /** Waits for what is under way. */
+  close(): Promise<void>
+}
+
+const TIMEOUT_MS = 30_000
+const CONNECT_TIMEOUT_MS = 5_000
+/** Renewed so often, connections follow DNS, load balancers and certificates. */
+const CONNECTION_AGE_MS_MAX = 120_000
+/** A receiver's words are for a log line: what goes beyond this is not read. */
+const RESPONSE_BYTES_MAX = 64 * 1024
+
+const PROTOCOL_HEADERS = {
+  rw1: {
+    'content-type': 'application/x-protobuf',
+    'x-prometheus-remote-write-version': '0.1.0',
+  },
+  // Without a space before `proto`: some receivers compare the text as it is.
+  rw2: {
+    'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+    'x-prometheus-remote-write-version': '2.0.0',
+  },
+}
+
+/** The way to one destination: its connections, and what every request there has in common. */
+export function createPost(options: PostOptions): Post {
+  const { timeoutMs = TIMEOUT_MS, connectionAgeMsMax = CONNECTION_AGE_MS_MAX } = options
+  const url = new URL(options.url)
+  const pool = new Pool(url.origin, {
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    connectTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+    clientTtl: connectionAgeMsMax,
+  })
+  const path = url.pathname + url.search
+  const common = {
+    ...authorization(url),
+    ...lowerCased(options.headers ?? {}),
+    'content-encoding': 'snappy',
+    'user-agent': `sluice/${options.version}`,
+  }
+
+  async function post({ body, protocol, attempt, signal }: PostRequest): Promise<Answer> {
+    const retry = attempt > 0 ? { 'retry-attempt': String(attempt) } : {}
+    const headers = { ...common, ...PROTOCOL_HEADERS[protocol], ...retry }
+    const giveUp = new AbortController()
+    const abort = () => giveUp.abort(new Error('given up'))
+    // undici's own timeouts each cover a part of the way; this one covers all of it.
+    const late = () => giveUp.abort(new Error(`no answer within ${timeoutMs} ms`))
+    const timer = setTimeout(late, timeoutMs)
+    signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
+    try {
+      const response = await pool.request({
+        path,
+        method: 'POST',
+        headers,
+        body,
+        signal: giveUp.signal,
+      })
+      return {
+        kind: 'response',
+        status: response.statusCode,
+        written: writtenOf(response.headers),
+        retryAfter: headerOf(response.headers, 'retry-after'),
+        text: await beginningOf(response.body),
+      }
+    } catch (error) {
+      return { kind: 'failed', reason: textOf(error), maybeStored: !neverLeft(error) }
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  return { post, close: () => pool.close() }
+}
+
+function authorization({ username, password }: URL): { [name: string]: string } {
+  if (username === '' && password === '') return {}
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+function lowerCased(headers: { [name: string]: string }): { [name: string]: string } {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  )
+}
+
+type ResponseHeaders = { [name: string]: string | string[] | undefined }
+
+function writtenOf(headers: ResponseHeaders): Counts | null {
+  const samples = countOf(headers, 'x-prometheus-remote-write-samples-written')
+  const histograms = countOf(headers, 'x-prometheus-remote-write-histograms-written')
+  const exemplars = countOf(headers, 'x-prometheus-remote-write-exemplars-written')
+  if (samples === null && histograms === null && exemplars === null) return null
+  return { samples: samples ?? 0, histograms: histograms ?? 0, exemplars: exemplars ?? 0 }
+}
+
+function countOf(headers: ResponseHeaders, name: string): number | null {
+  const text = headerOf(headers, name)
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null
+}
+
+function headerOf(headers: ResponseHeaders, name: string): string | null {
+  const value = headers[name]
+  return (Array.isArray(value) ? value[0] : value) ?? null
+}
+
+/** Leaving the loop early destroys the body, and with it the connection that brings it. */
+async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let room = RESPONSE_BYTES_MAX
+  for await (const chunk of body) {
+    chunks.push(chunk.subarray(0, room))
+    room -= chunk.length
+    if (room <= 0) break
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** Failures before there was a connection: nothing can have been stored. */
+const NEVER_LEFT = new Set([
+  'ECONNREFUSED',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+function neverLeft(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && NEVER_LEFT.has(code)
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // Of several addresses that all failed, Node reports the code and no message.
+  const code = (error as { code?: unknown }).code
+  return error.message === '' ? String(code ?? error.name) : error.message
+}

@@ -1,0 +1,298 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Admission } from './admit/admission.ts'
+import { ReplayMemory } from './admit/replay.ts'
+import type { Clock } from './base/clock.ts'
+import type { Disk } from './base/disk.ts'
+import type { Logger } from './base/log.ts'
+import { VERSION } from './base/version.ts'
+import type { Config, DestinationConfig } from './config.ts'
+import { createRemoteWrite1Decoder } from './decode/remote-write-1.ts'
+import { createRemoteWrite2Decoder } from './decode/remote-write-2.ts'
+import { Delivery } from './deliver.ts'
+import { Destination } from './forward/destination.ts'
+import { createPost } from './forward/post.ts'
+import { createIngest } from './ingest.ts'
+import { createBatch } from './model/batch.ts'
+import { createDigestKey } from './model/identity.ts'
+import { BLOCK_RECORD, decodeBlock } from './persist/block.ts'
+import { type BlockTotals, BlockWriter } from './persist/block-writer.ts'
+import { Cursor } from './persist/cursor.ts'
+import { acquireLock } from './persist/lock.ts'
+import { Log } from './persist/log.ts'
+import { SEGMENT_BYTES } from './persist/segment.ts'
+import { Permits } from './receive/permit.ts'
+import { createServer, type Routes } from './receive/server.ts'
+import { createWriteHandler } from './receive/write.ts'
+import { createAdminRoutes } from './status/admin.ts'
+import { createMetrics } from './status/metrics.ts'
+import { createSnapshot } from './status/snapshot.ts'
+import type { DestinationStatus, MetricSources } from './status/sources.ts'
+import { inspect, snappy } from './wire/snappy.ts'
+
+/** Decompressed size of a push, as Prometheus limits it. */
+const RAW_BYTES_MAX = 32 * 1024 * 1024
+/** Of the file system, when no quota is configured. */
+const QUOTA_SHARE = 0.8
+/** The segment that is being written is never deleted, so it must be a small part of the quota. */
+const SEGMENTS_PER_QUOTA = 8
+const SWEEP_EVERY_MS = 1_000
+/** Open requests get this long to finish when the gateway stops. */
+const DRAIN_MS = 5_000
+
+export type GatewayParts = {
+  clock: Clock
+  disk: Disk
+  /** In [0, 1). */
+  random: () => number
+  log: Logger
+}
+
+export type Gateway = {
+  writePort: number
+  adminPort: number
+  /** Takes no more pushes, commits what is open, saves the cursor; the backlog stays on disk. */
+  stop(): Promise<void>
+}
+
+/**
+ * Puts the parts together and starts them from the far end to the near end, so that
+ * nothing is accepted before it can be kept; stops them the other way round, so that
+ * nothing accepted is lost.
+ *
+ * @throws LISTEN_FAILED, LOG_LOCKED, LOG_FORMAT, LOG_FAILED; then nothing is left running
+ */
+export async function startGateway(config: Config, parts: GatewayParts): Promise<Gateway> {
+  const stops: (() => Promise<unknown>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const each of stops.splice(0).reverse()) await each()
+  }
+  try {
+    const store = await openStore(config, parts, stops)
+    const near = createNearHalf(config, parts, store, (seconds) => metrics.observeCommit(seconds))
+    const far = startFarHalf(config.remoteWrite[0]!, parts, store, stops)
+    const sources = sourcesOf(config, parts, { store, near, far })
+    const metrics = createMetrics(sources)
+    stops.push(async () => metrics.stop())
+    const notReady = () => (store.log.isFailed ? 'the log cannot be written' : near.backlog())
+    const snapshot = createSnapshot({ sources, clock: parts.clock, notReady })
+    const admin = createAdminRoutes({ metrics, snapshot, notReady, clock: parts.clock })
+    const write = { '/api/v1/write': near.handle, '/api/v1/push': near.handle }
+    const adminPort = await startServer(config.listen.admin, admin, parts, stops)
+    const writePort = await startServer(config.listen.write, write, parts, stops)
+    return { writePort, adminPort, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** What is on disk, with the table that must agree with it. */
+async function openStore(config: Config, parts: GatewayParts, stops: (() => Promise<unknown>)[]) {
+  const { clock, log: logger } = parts
+  const { path, acknowledge } = config.storage
+  const disk = acknowledge === 'fsync' ? parts.disk : withoutSync(parts.disk)
+  const destination = config.remoteWrite[0]!
+  const lock = await acquireLock(path, clock)
+  stops.push(() => lock.release())
+  await mkdir(join(path, 'cursors'), { recursive: true, mode: 0o700 })
+  const cursor = await Cursor.open(disk, join(path, 'cursors', destination.name))
+  stops.push(() => cursor.close())
+  if (cursor.isDamaged) logger.error('the cursor is damaged: everything in the log is sent again')
+
+  const quotaBytes =
+    config.storage.quotaBytes ?? QUOTA_SHARE * (await parts.disk.capacityBytes(path))
+  const log = await Log.open({
+    disk,
+    directory: join(path, 'log'),
+    segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(quotaBytes / SEGMENTS_PER_QUOTA)),
+    nextLsnMin: cursor.position,
+    onCollect: () => blocks.seal(),
+    onFailed: (error) => {
+      logger.error('the log cannot be written', { error })
+      blocks.discard()
+      admission.undo()
+    },
+    onDamage: (damage) => logger.error('a part of the log is damaged', { ...damage }),
+  })
+  stops.push(() => log.close())
+
+  const key = createDigestKey()
+  const admission = new Admission({
+    seriesMax: config.dedup.maxSeries,
+    outOfOrderWindowMs: destination.outOfOrderWindowMs,
+    lastBlock: log.lastLsn,
+  })
+  const totals = await totalsOf(log)
+  const familyOf = (number: number) => admission.metadata.family(number)
+  const blocks = new BlockWriter(log, key, familyOf, totals)
+  const sweeping = setInterval(() => {
+    admission.sweep(clock.nowMs(), Math.floor(clock.monotonicMs() / 1000))
+  }, SWEEP_EVERY_MS)
+  sweeping.unref()
+  stops.push(async () => clearInterval(sweeping))
+  return { cursor, log, key, admission, totals, blocks, quotaBytes }
+}
+
+type Store = Awaited<ReturnType<typeof openStore>>
+
+/** From a request to a durable block and an answer. */
+function createNearHalf(
+  config: Config,
+  { clock, random, log: logger }: GatewayParts,
+  store: Store,
+  onCommit: (seconds: number) => void,
+) {
+  const { log, key, admission, blocks, quotaBytes } = store
+  const decode = {
+    rw1: createRemoteWrite1Decoder(key),
+    rw2: createRemoteWrite2Decoder(key),
+  }
+  const backlog = () =>
+    log.sizeBytes < quotaBytes
+      ? null
+      : `the log in ${config.storage.path} is full: the destination is behind, or storage.quota too small`
+  const { ingest, counters } = createIngest({
+    clock,
+    replay: new ReplayMemory(),
+    inspect: (body) => inspect(body, RAW_BYTES_MAX),
+    decompress: (body) => snappy.decompress(body),
+    decode,
+    batch: createBatch(),
+    admission,
+    blocks,
+    backlog,
+    onCommit,
+  })
+  const permits = new Permits()
+  // Without configured clusters anyone may write, and a series is what its labels say.
+  const identify = () => ({ cluster: 'default' })
+  const write = createWriteHandler({ identify, ingest, permits, clock, random, log: logger })
+  return { handle: write.handle, answers: write.counters, counters, permits, backlog }
+}
+
+type NearHalf = ReturnType<typeof createNearHalf>
+
+/** From the log to the destination. */
+function startFarHalf(
+  config: DestinationConfig,
+  { clock, random, log: logger }: GatewayParts,
+  { log, cursor, key }: Store,
+  stops: (() => Promise<unknown>)[],
+) {
+  const post = createPost({
+    url: config.url,
+    version: VERSION,
+    timeoutMs: config.remoteTimeoutMs,
+    headers: { ...config.headers },
+  })
+  stops.push(() => post.close())
+  const destination = new Destination({
+    name: config.name,
+    post,
+    clock,
+    random,
+    onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
+    decode: createRemoteWrite2Decoder(key),
+  })
+  const delivery = new Delivery({
+    log,
+    cursor,
+    clock,
+    decodeBlock: ({ type, payload }) => (type === BLOCK_RECORD ? decodeBlock(payload) : null),
+    deliver: (block, signal) => destination.deliver(block, signal),
+    onDelivered: () => {},
+    onError: (error) => logger.error('delivery failed by a fault of the gateway', { error }),
+  })
+  delivery.start()
+  stops.push(() => delivery.stop())
+  return { destination, delivery }
+}
+
+type FarHalf = ReturnType<typeof startFarHalf>
+
+async function startServer(
+  address: Config['listen']['write'],
+  routes: Routes,
+  { clock, log }: GatewayParts,
+  stops: (() => Promise<unknown>)[],
+): Promise<number> {
+  const server = createServer({ ...address, routes, clock, log })
+  const port = await server.start()
+  stops.push(() => server.stop(DRAIN_MS))
+  return port
+}
+
+/** Where the metrics and the status find their numbers. */
+function sourcesOf(
+  config: Config,
+  { clock }: GatewayParts,
+  { store, near, far }: { store: Store; near: NearHalf; far: FarHalf },
+): MetricSources {
+  const { log, admission, quotaBytes } = store
+  const { counters, answers, permits } = near
+  return {
+    received: () => counters.received,
+    duplicates: () => ({
+      exact: admission.duplicateSamples,
+      conflict: admission.conflictingSamples,
+      replay: counters.replayedSamples,
+    }),
+    rejected: () => counters.rejected,
+    answers: () => answers.answers,
+    retriedRequests: () => answers.retries,
+    bodies: () => permits,
+    destinations: () => [statusOf(config.remoteWrite[0]!, clock, store, far)],
+    log: () => ({
+      oldestLsn: log.oldestLsn,
+      lastLsn: log.lastLsn,
+      committedLsn: log.committedLsn,
+      bytes: log.sizeBytes,
+      quotaBytes,
+    }),
+    series: () => ({
+      active: admission.table.live,
+      max: admission.table.rowsMax,
+      untrackedSamples: admission.untrackedSamples,
+    }),
+  }
+}
+
+function statusOf(
+  { url }: DestinationConfig,
+  clock: Clock,
+  { totals, log }: Store,
+  { destination, delivery }: FarHalf,
+): DestinationStatus {
+  const { name, protocol, state, reason, forwarded, refused, unsupported, retries } = destination
+  const oldest = delivery.oldest
+  // Blocks that wait and were not read yet are not older than those that were.
+  const waits = oldest !== undefined && delivery.acknowledged <= log.committedLsn
+  return {
+    ...{ name, url, protocol, state, reason, forwarded, refused, unsupported, retries },
+    waitingSamples: waits ? totals.samples - oldest.samplesBefore : 0,
+    waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
+    oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,
+  }
+}
+
+/** Where the totals of all blocks stand: the last block in the log says it. */
+async function totalsOf(log: Log): Promise<BlockTotals> {
+  const reader = log.reader(log.lastLsn)
+  const record = log.lastLsn === 0 ? null : await reader.next()
+  await reader.close()
+  if (record === null || record.type !== BLOCK_RECORD) return { samples: 0, bytes: 0 }
+  const { samplesBefore, bytesBefore, counts, message } = decodeBlock(record.payload)
+  return {
+    samples: samplesBefore + counts.samples + counts.histograms,
+    bytes: bytesBefore + message.length,
+  }
+}
+
+/** Acknowledges from the page cache: survives `kill -9`, not a power cut. */
+function withoutSync(disk: Disk): Disk {
+  return {
+    ...disk,
+    open: async (path, mode) => ({ ...(await disk.open(path, mode)), datasync: async () => {} }),
+  }
+}

@@ -1,0 +1,201 @@
+import type { Admission } from './admit/admission.ts'
+import { ReplayMemory } from './admit/replay.ts'
+import type { Clock } from './base/clock.ts'
+import type { Batch } from './model/batch.ts'
+import { type Counts, noCounts } from './model/counts.ts'
+import type { Slice } from './model/judgement.ts'
+import type { Outcome, Sender } from './model/outcome.ts'
+import type { Rejections } from './model/rejection.ts'
+import type { BlockWriter } from './persist/block-writer.ts'
+
+/** A larger push is cut into several blocks, at the borders of series. */
+const BLOCK_SAMPLES_MAX = 10_000
+
+export type Protocol = 'rw1' | 'rw2'
+
+/** One authenticated request: compressed as it came. */
+export type Push = {
+  sender: Sender
+  protocol: Protocol
+  body: Uint8Array
+}
+
+export type IngestParts = {
+  clock: Clock
+  replay: ReplayMemory
+  /** Why this compressed body is not even worth decompressing, or null. */
+  inspect: (body: Uint8Array) => string | null
+  /** Null when the body is damaged. */
+  decompress: (body: Uint8Array) => Uint8Array | null
+  /** Fills the batch, or says why the request as a whole makes no sense. */
+  decode: Record<Protocol, (raw: Uint8Array, batch: Batch) => string | null>
+  batch: Batch
+  admission: Admission
+  blocks: BlockWriter
+  /** Why nothing can be kept at the moment, or null. */
+  backlog: () => string | null
+  /** How long a push waited for the disk. */
+  onCommit: (seconds: number) => void
+}
+
+/** What came in, for the metrics; counted when the answer is known. */
+export type IngestCounters = {
+  received: Counts
+  replayedPushes: number
+  replayedSamples: number
+  malformedPushes: number
+  backloggedPushes: number
+  rejected: Map<string, number>
+}
+
+/**
+ * The near half of the gateway: request bytes in, durable block out.
+ *
+ * A sender forgets its samples the moment we accept them, so `accepted` is said only when
+ * they are on disk.
+ */
+export function createIngest(parts: IngestParts) {
+  const { clock, replay, admission, blocks, batch } = parts
+  const counters = createCounters()
+
+  async function ingest(push: Push): Promise<Outcome> {
+    const digest = ReplayMemory.digest(push.protocol, push.sender.cluster, push.body)
+    const answered = replay.find(digest, clock.monotonicMs())
+    if (answered !== undefined) return countReplay(counters, answered)
+    const backlog = parts.backlog()
+    if (backlog !== null) return refuse(counters, backlog)
+
+    const malformed = decode(push)
+    if (malformed !== null) {
+      counters.malformedPushes += 1
+      return { kind: 'malformed', reason: malformed }
+    }
+
+    const outcome = admit(push.sender)
+
+    // A push of nothing but duplicates waits too, because the samples that it duplicates
+    // may not be on disk yet.
+    const startMs = clock.monotonicMs()
+    try {
+      admission.forget(await blocks.committed())
+    } catch (error) {
+      // What was decided has been undone already, or the sender's next try would look
+      // like a duplicate of something that was lost.
+      return refuse(counters, `the log cannot be written: ${(error as Error).message}`)
+    }
+    parts.onCommit((clock.monotonicMs() - startMs) / 1000)
+    replay.remember(digest, outcome, clock.monotonicMs())
+    return outcome
+  }
+
+  function decode({ protocol, body }: Push): string | null {
+    // An empty Remote Write 1.0 message is an empty body, and some senders probe with it.
+    if (body.length === 0 && protocol === 'rw1') return parts.decode.rw1(body, batch)
+    const dishonest = parts.inspect(body)
+    if (dishonest !== null) return dishonest
+    const raw = parts.decompress(body)
+    if (raw === null) return 'the body is not a whole snappy block: check the Content-Encoding'
+    return parts.decode[protocol](raw, batch)
+  }
+
+  /**
+   * Judges what was decoded and puts what is new into blocks. Synchronous from the first
+   * look to the last entry: nobody may see a sample as seen that is not on its way to disk.
+   */
+  function admit({ cluster }: Sender): Outcome {
+    admission.metadata.learn(batch)
+    const written = countsOf(batch)
+    const nowMs = clock.nowMs()
+    const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
+    for (const slice of slicesOf(batch)) {
+      const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
+      const judgement = admission.judge(batch, slice, block.number, nowMs, nowSeconds)
+      if (judgement.kept.samples + judgement.kept.histograms > 0) block.add(batch, slice, judgement)
+      // A duplicate counts as written: its sender is done with it, and takes "2xx, nothing
+      // written" for a receiver that misunderstood.
+      written.samples -= judgement.refused.samples
+      written.histograms -= judgement.refused.histograms
+    }
+    countBatch(counters, written, batch.rejections)
+    if (batch.rejections.isEmpty) return { kind: 'accepted', written }
+    return { kind: 'partial', written, reason: sentence(batch.rejections) }
+  }
+
+  return { ingest, counters }
+}
+
+function countsOf(batch: Batch): Counts {
+  const counts = noCounts()
+  for (let i = 0; i < batch.sampleCount; i++) {
+    if (batch.sampleHistogramEnd[i]! > 0) counts.histograms += 1
+    else counts.samples += 1
+  }
+  counts.exemplars = batch.exemplarCount
+  return counts
+}
+
+/** Cuts a batch at series borders into slices that fit a block. An ordinary push is one slice. */
+function* slicesOf(batch: Batch): Generator<Slice> {
+  let slice: Slice = { fromSeries: 0, toSeries: 0, fromSample: 0, toSample: 0 }
+  for (let series = 0; series < batch.seriesCount; series++) {
+    while (slice.toSample < batch.sampleCount && batch.sampleSeries[slice.toSample] === series) {
+      slice.toSample += 1
+    }
+    slice.toSeries = series + 1
+    if (slice.toSample - slice.fromSample < BLOCK_SAMPLES_MAX) continue
+    yield slice
+    const { toSample } = slice
+    slice = { fromSeries: series + 1, toSeries: series + 1, fromSample: toSample, toSample }
+  }
+  if (slice.toSeries > slice.fromSeries) yield slice
+}
+
+/** What was refused and why, for the person who runs the sender: five reasons at most. */
+function sentence(rejections: Rejections): string {
+  const reasons = [...rejections].slice(0, 5)
+  const lines = reasons.map(
+    ([reason, { elements, example }]) => `${elements} ${reason}: ${example}`,
+  )
+  return `${rejections.total} rejected, the rest is stored\n${lines.join('\n')}`
+}
+
+function createCounters(): IngestCounters {
+  return {
+    received: noCounts(),
+    replayedPushes: 0,
+    replayedSamples: 0,
+    malformedPushes: 0,
+    backloggedPushes: 0,
+    rejected: new Map(),
+  }
+}
+
+function countBatch(
+  { received, rejected }: IngestCounters,
+  written: Counts,
+  rejections: Rejections,
+) {
+  received.samples += written.samples + rejections.counts.samples
+  received.histograms += written.histograms + rejections.counts.histograms
+  received.exemplars += written.exemplars + rejections.counts.exemplars
+  for (const [reason, { elements }] of rejections) {
+    rejected.set(reason, (rejected.get(reason) ?? 0) + elements)
+  }
+}
+
+function countReplay(counters: IngestCounters, outcome: Outcome): Outcome {
+  counters.replayedPushes += 1
+  if ('written' in outcome) {
+    const samples = outcome.written.samples + outcome.written.histograms
+    counters.replayedSamples += samples
+    counters.received.samples += outcome.written.samples
+    counters.received.histograms += outcome.written.histograms
+    counters.received.exemplars += outcome.written.exemplars
+  }
+  return outcome
+}
+
+function refuse(counters: IngestCounters, reason: string): Outcome {
+  counters.backloggedPushes += 1
+  return { kind: 'backlogged', reason }
+}

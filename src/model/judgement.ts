@@ -1,0 +1,42 @@
+import type { Counts } from './counts.ts'
+
+/** An exemplar that came without a sample of its series and waits for the next one. */
+export type HeldExemplar = {
+  timestampMs: number
+  /** Value bits, low and high word. */
+  low: number
+  high: number
+  /** name, value, name, value, … sorted by name. */
+  labels: Uint8Array[]
+}
+
+/** Part of a batch: whole series, and the samples that belong to them. */
+export type Slice = {
+  fromSeries: number
+  toSeries: number
+  fromSample: number
+  toSample: number
+}
+
+/**
+ * What admission decided about one slice of a batch, in columns as long as the batch's.
+ * Lent: valid until the next judgement.
+ */
+export type Judgement = {
+  /** Per sample: 1 when it goes into the block. */
+  keep: Uint8Array
+  /** Per exemplar: the batch series it travels with, or -1 when it does not travel now. */
+  exemplarCarrier: Int32Array<ArrayBuffer>
+  /** Per series: place of its family in the metadata memory, 0 when unknown. */
+  metadata: Uint32Array
+  /** Exemplars of earlier pushes that travel with a series of this one. Nearly always empty. */
+  held: { series: number; exemplar: HeldExemplar }[]
+  /** What goes into the block. */
+  kept: Counts
+  /** What was refused here, after decoding. */
+  refused: Counts
+  /** The newest earlier block that shares a series with this one, 0 when none does. */
+  fence: number
+  minTimestampMs: number
+  maxTimestampMs: number
+}

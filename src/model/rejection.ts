@@ -1,0 +1,61 @@
+import { type Counts, noCounts } from './counts.ts'
+
+/** Why an element was refused: a closed list that metrics, answers and documentation share. */
+export const REJECT_REASONS = [
+  'name-missing',
+  'label-invalid',
+  'label-duplicate',
+  'symbol-out-of-range',
+  'histogram-invalid',
+  'exemplar-invalid',
+  'series-empty',
+  'timestamp-invalid',
+  'too-far-ahead',
+  'late',
+] as const
+export type RejectReason = (typeof REJECT_REASONS)[number]
+
+/** What a batch lost on its way, counted by reason, each with one example for the answer. */
+export class Rejections {
+  readonly counts: Counts = noCounts()
+  readonly #byReason = new Map<RejectReason, { elements: number; example: string }>()
+  /** Refused elements that have no count of their own, such as a series of labels alone. */
+  #others = 0
+
+  /** `example` names the culprit and the remedy; it is made only for a reason's first element. */
+  add(reason: RejectReason, what: Partial<Counts>, example: () => string): void {
+    const { samples = 0, histograms = 0, exemplars = 0 } = what
+    this.counts.samples += samples
+    this.counts.histograms += histograms
+    this.counts.exemplars += exemplars
+    const elements = samples + histograms + exemplars
+    if (elements === 0) this.#others += 1
+    const known = this.#byReason.get(reason)
+    if (known === undefined) {
+      this.#byReason.set(reason, { elements: Math.max(1, elements), example: example() })
+    } else {
+      known.elements += Math.max(1, elements)
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#byReason.size === 0
+  }
+
+  get total(): number {
+    const { samples, histograms, exemplars } = this.counts
+    return samples + histograms + exemplars + this.#others
+  }
+
+  *[Symbol.iterator](): Iterator<[RejectReason, { elements: number; example: string }]> {
+    yield* this.#byReason
+  }
+
+  clear(): void {
+    this.#byReason.clear()
+    this.#others = 0
+    this.counts.samples = 0
+    this.counts.histograms = 0
+    this.counts.exemplars = 0
+  }
+}

@@ -1,0 +1,89 @@
+import { assert } from '../base/errors.ts'
+import type { DigestKey } from '../model/identity.ts'
+import { BLOCK_RECORD, encodeBlock } from './block.ts'
+import { BlockBuilder, type FamilyOf } from './block-builder.ts'
+import type { Log } from './log.ts'
+
+/** A block takes further pushes while it holds fewer samples: what a Prometheus sends at once. */
+const MERGED_SAMPLES_MAX = 2_000
+
+/** Totals of all blocks ever written, so that two of them give the backlog between. */
+export type BlockTotals = {
+  samples: number
+  bytes: number
+}
+
+/**
+ * The open end of the log: pushes that arrive while a commit runs share a block, which is
+ * sealed at the last moment, when the next commit begins.
+ *
+ * A class, because numbers must agree: the block being written has the number of the
+ * record that it will become.
+ */
+export class BlockWriter {
+  readonly #log: Log
+  readonly #key: DigestKey
+  readonly #familyOf: FamilyOf
+  readonly #totals: BlockTotals
+  #open: BlockBuilder | null = null
+  /** Handed to the log and not on disk yet. */
+  #sealed: { number: number; samples: number; bytes: number }[] = []
+
+  /** @param totals of the blocks in the log so far; changed as blocks are sealed */
+  constructor(log: Log, key: DigestKey, familyOf: FamilyOf, totals: BlockTotals) {
+    this.#log = log
+    this.#key = key
+    this.#familyOf = familyOf
+    this.#totals = totals
+  }
+
+  /** The block that `samples` more samples of `cluster` go into. Good until the next `await`. */
+  blockFor(cluster: string, samples: number, nowMs: number): BlockBuilder {
+    const open = this.#open
+    if (open !== null) {
+      const held = open.counts.samples + open.counts.histograms
+      const hasRoom = held === 0 || held + samples <= MERGED_SAMPLES_MAX
+      if (open.cluster === cluster && hasRoom) return open
+      this.seal()
+    }
+    this.#open = new BlockBuilder(this.#log.nextLsn, cluster, nowMs, this.#key, this.#familyOf)
+    return this.#open
+  }
+
+  /** Hands the open block to the log; the log calls this when a commit begins. */
+  seal(): void {
+    const open = this.#open
+    this.#open = null
+    if (open === null || open.counts.samples + open.counts.histograms === 0) return
+    const block = open.seal(this.#totals.samples, this.#totals.bytes)
+    const samples = block.counts.samples + block.counts.histograms
+    const bytes = block.message.length
+    this.#totals.samples += samples
+    this.#totals.bytes += bytes
+    this.#sealed.push({ number: block.number, samples, bytes })
+    const number = this.#log.append(BLOCK_RECORD, encodeBlock(block))
+    assert(number === block.number, 'a block has the number of its record')
+  }
+
+  /** Forgets what is not on disk: the log has failed, and those who wait are told so. */
+  discard(): void {
+    this.#open = null
+    for (const { samples, bytes } of this.#sealed) {
+      this.#totals.samples -= samples
+      this.#totals.bytes -= bytes
+    }
+    this.#sealed = []
+  }
+
+  /**
+   * Resolves when everything added so far is on disk, with the last block that is.
+   *
+   * @throws LOG_FAILED when it is not, and is gone
+   */
+  async committed(): Promise<number> {
+    await this.#log.commit()
+    const { committedLsn } = this.#log
+    this.#sealed = this.#sealed.filter(({ number }) => number > committedLsn)
+    return committedLsn
+  }
+}

@@ -1,0 +1,265 @@
+import { randomBytes } from 'node:crypto'
+import type { Disk } from '../base/disk.ts'
+import { assert, SluiceError } from '../base/errors.ts'
+import { GroupCommit } from './commit.ts'
+import { CommitWaiters } from './commit-waiters.ts'
+import { addRecord, emptyGroup, type Group, nextLsnOf } from './group.ts'
+import { LogReader } from './reader.ts'
+import { type Recovered, recover } from './recovery.ts'
+import { READ_AHEAD_BYTES } from './scan.ts'
+import { type Damage, SEGMENT_BYTES, type Segment, STORE_ID_BYTES, seedOf } from './segment.ts'
+import { SegmentWriter } from './writer.ts'
+
+export type LogOptions = {
+  disk: Disk
+  directory: string
+  segmentBytes?: number
+  readAheadBytes?: number
+  /**
+   * No LSN below this is given out: the largest position of any cursor, so that a log that lost
+   * its end does not number new records as old ones that were delivered already.
+   */
+  nextLsnMin?: number
+  /** 16 bytes in hexadecimal; used once, when the directory holds no store yet. */
+  newStoreId?: string
+  /** Called just before a group is taken: the last moment to append what belongs to it. */
+  onCollect?: () => void
+  /**
+   * Called when a commit failed, before anybody who waits for it hears so: everything appended
+   * since the last commit is gone, and `nextLsn` is what it was after that commit. Whatever
+   * was judged on the strength of it must be undone here, synchronously.
+   */
+  onFailed?: (error: SluiceError) => void
+  /** Told once about each damaged place, when the log is opened and when it is read. */
+  onDamage?: (damage: Damage) => void
+}
+
+/**
+ * The durable log: records with consecutive numbers (LSN), in segment files, deleted from the
+ * front. A record is committed when it is on disk, and only committed records are read.
+ *
+ * A class, because there is state with an invariant: LSNs below `oldestLsn` are gone, those up
+ * to `committedLsn` are on disk, those from there to `nextLsn` are in memory and nowhere else.
+ * One process writes a segment, and never again: a new start, a full segment or a failed write
+ * begin the next one. After a failure the next segment takes over the numbers of what was lost,
+ * and its first LSN tells every later reader where the doubtful end of the old one begins.
+ */
+export class Log {
+  readonly #options: LogOptions
+  readonly #seed: number
+  readonly #writer: SegmentWriter
+  readonly #commits: GroupCommit<Group>
+  readonly #waiters = new CommitWaiters()
+  readonly #reportDamage: (damage: Damage) => void
+  /** Those with committed records, in order. */
+  readonly #segments: Segment[]
+  #pending: Group
+  #committedLsn: number
+  #committedChain: number
+  #failuresInARow = 0
+  #release: Promise<void> = Promise.resolve()
+  #state: 'open' | 'closing' | 'closed' = 'open'
+
+  private constructor(
+    options: LogOptions,
+    recovered: Recovered,
+    reportDamage: (damage: Damage) => void,
+  ) {
+    const { disk, directory, segmentBytes = SEGMENT_BYTES, nextLsnMin = 1 } = options
+    const { storeId, leftover, foreign, chain } = recovered
+    this.#options = options
+    this.#reportDamage = reportDamage
+    this.#seed = seedOf(storeId)
+    this.#writer = new SegmentWriter({ disk, directory, storeId, segmentBytes, leftover, foreign })
+    this.#segments = recovered.segments
+    const nextLsn = Math.max(recovered.nextLsn, nextLsnMin)
+    const last = this.#segments.at(-1)
+    if (last) last.endLsn = nextLsn
+    this.#committedLsn = nextLsn - 1
+    this.#committedChain = chain
+    this.#pending = emptyGroup(nextLsn, chain)
+    this.#commits = new GroupCommit<Group>({
+      take: () => this.#take(),
+      write: (group) => this.#write(group),
+      fail: (cause) => this.#fail(cause),
+    })
+  }
+
+  /**
+   * Opens the log in `directory`, or makes one. The caller holds the directory's lock.
+   *
+   * @throws LOG_FORMAT when a newer version has written it: nothing is changed then
+   * @throws LOG_FAILED when the disk refuses; damage is never a reason
+   */
+  static async open(options: LogOptions): Promise<Log> {
+    const { disk, directory, newStoreId = randomBytes(STORE_ID_BYTES).toString('hex') } = options
+    const onDamage = onceForEachPlace((damage) => options.onDamage?.(damage))
+    const recovered = await recover({ disk, directory, newStoreId, onDamage })
+    return new Log(options, recovered, onDamage)
+  }
+
+  /** LSN that the next `append` gives. */
+  get nextLsn(): number {
+    return nextLsnOf(this.#pending)
+  }
+
+  get lastLsn(): number {
+    return this.nextLsn - 1
+  }
+
+  get committedLsn(): number {
+    return this.#committedLsn
+  }
+
+  /** The lowest LSN that is still held; one above `committedLsn` when there is none. */
+  get oldestLsn(): number {
+    return this.#segments[0]?.firstLsn ?? this.#committedLsn + 1
+  }
+
+  /** What the segments take of the disk, for the quota. */
+  get sizeBytes(): number {
+    return this.#segments.reduce((bytes, segment) => bytes + segment.fileBytes, 0)
+  }
+
+  /** Two commits in a row have failed, the last one in a new file; true until one succeeds. */
+  get isFailed(): boolean {
+    return this.#failuresInARow >= 2
+  }
+
+  /**
+   * Takes a record into the next group and numbers it; `parts` are the log's until they are
+   * committed. Nothing is written before `commit` is called.
+   */
+  append(type: number, parts: readonly Uint8Array[]): number {
+    assert(this.#state !== 'closed', 'nothing is appended to a closed log')
+    return addRecord(this.#pending, type, parts, this.#seed)
+  }
+
+  /**
+   * Resolves when everything appended so far, and what `onCollect` appends to it, is on disk.
+   *
+   * @throws LOG_FAILED when it is not, and then it is gone
+   */
+  commit(): Promise<void> {
+    assert(this.#state === 'open', 'nothing is committed to a closed log')
+    return this.#commits.request()
+  }
+
+  /** Committed records from `fromLsn` on, or from the oldest that is left. */
+  reader(fromLsn: number): LogReader {
+    const { disk, readAheadBytes = READ_AHEAD_BYTES } = this.#options
+    const view = {
+      disk,
+      seed: this.#seed,
+      readAheadBytes,
+      committedLsn: () => this.#committedLsn,
+      segmentAt: (lsn: number) =>
+        this.#segments.findLast(({ firstLsn }) => firstLsn <= lsn) ?? this.#segments[0],
+      isReleased: ({ firstLsn }: Segment) => firstLsn < this.oldestLsn,
+      reportDamage: this.#reportDamage,
+    }
+    return new LogReader(view, fromLsn)
+  }
+
+  /** Resolves when a record above `lsn` is committed; rejects when `signal` aborts or on close. */
+  async waitBeyond(lsn: number, signal?: AbortSignal): Promise<void> {
+    if (this.#committedLsn > lsn) return
+    if (this.#state === 'closed') throw closedError()
+    await this.#waiters.wait(lsn, signal)
+  }
+
+  /**
+   * Records below `lsn` are not needed any more: deletes the segments that hold nothing else.
+   * The last segment always stays, because it keeps the count.
+   */
+  release(lsn: number): Promise<void> {
+    const release = this.#release.then(() => this.#releaseBelow(lsn))
+    this.#release = release.catch(() => undefined)
+    return release
+  }
+
+  /**
+   * Commits what is pending and closes the file. Readers are closed by whoever opened them.
+   *
+   * @throws LOG_FAILED when what was pending could not be committed; the log is closed all the same
+   */
+  async close(): Promise<void> {
+    const commit = this.commit()
+    this.#state = 'closing'
+    try {
+      await commit
+    } finally {
+      this.#state = 'closed'
+      await this.#release
+      await this.#writer.abandon()
+      this.#waiters.rejectAll(closedError())
+    }
+  }
+
+  #take(): Group {
+    this.#options.onCollect?.()
+    const group = this.#pending
+    this.#pending = emptyGroup(nextLsnOf(group), group.chain)
+    return group
+  }
+
+  async #write(group: Group): Promise<void> {
+    // Nothing but duplicates of what is committed by now.
+    if (group.recordCount === 0) return
+    const segment = await this.#writer.write(group)
+    if (segment !== this.#segments.at(-1)) this.#segments.push(segment)
+    segment.readableBytes = segment.fileBytes
+    segment.endLsn = nextLsnOf(group)
+    this.#committedLsn = segment.endLsn - 1
+    this.#committedChain = group.chain
+    this.#failuresInARow = 0
+    this.#waiters.wake(this.#committedLsn)
+  }
+
+  /** Back to the last commit, and everybody is told. Synchronous: nobody may append between. */
+  #fail(cause: unknown): SluiceError {
+    this.#failuresInARow += 1
+    void this.#writer.abandon()
+    this.#pending = emptyGroup(this.#committedLsn + 1, this.#committedChain)
+    const message = cause instanceof Error ? cause.message : String(cause)
+    const error = new SluiceError(
+      'LOG_FAILED',
+      `cannot write to the log in ${this.#options.directory}: ${message}; what was waiting is ` +
+        'refused, and the next commit tries a new file; see that the disk has room and is sound',
+      { cause },
+    )
+    this.#options.onFailed?.(error)
+    return error
+  }
+
+  async #releaseBelow(lsn: number): Promise<void> {
+    const { disk, directory } = this.#options
+    while (this.#segments.length > 1 && this.#segments[1]!.firstLsn <= lsn) {
+      // Out of the list first, so that no reader opens it any more.
+      const oldest = this.#segments.shift()!
+      try {
+        await disk.remove(oldest.path)
+      } catch (error) {
+        this.#segments.unshift(oldest)
+        throw error
+      }
+      // One by one, so that a power cut cannot leave a hole in the middle.
+      await disk.syncDirectory(directory)
+    }
+  }
+}
+
+/** The same place is met again by every reader that comes by. */
+function onceForEachPlace(onDamage: (damage: Damage) => void): (damage: Damage) => void {
+  const places = new Set<string>()
+  return (damage) => {
+    const place = `${damage.segment}/${damage.fromLsn}/${damage.reason}`
+    if (places.has(place)) return
+    places.add(place)
+    onDamage(damage)
+  }
+}
+
+function closedError(): SluiceError {
+  return new SluiceError('LOG_FAILED', 'the log is closed')
+}

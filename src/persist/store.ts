@@ -1,0 +1,74 @@
+import { dirname, join } from 'node:path'
+import type { Disk } from '../base/disk.ts'
+import { SluiceError } from '../base/errors.ts'
+import { FORMAT_VERSION } from './segment.ts'
+
+export const STORE_FILE = 'store.json'
+
+/** The file is a hundred bytes; what is larger is not ours. */
+const STORE_FILE_BYTES_MAX = 4096
+
+const STORE_ID = /^[0-9a-f]{32}$/
+
+/**
+ * The id of the store in `directory`, or undefined when the file that names it is missing or
+ * damaged: then the segments know it too.
+ *
+ * @throws LOG_FORMAT when a newer version has written it
+ */
+export async function readStoreId(disk: Disk, directory: string): Promise<string | undefined> {
+  if (!(await disk.list(directory)).includes(STORE_FILE)) return undefined
+  const file = await disk.open(join(directory, STORE_FILE), 'read')
+  try {
+    const bytes = new Uint8Array(STORE_FILE_BYTES_MAX)
+    const length = await file.read(bytes, 0)
+    const store = parse(new TextDecoder().decode(bytes.subarray(0, length)))
+    if (store === undefined) return undefined
+    refuseNewerFormat(store.format, join(directory, STORE_FILE))
+    return store.id
+  } finally {
+    await file.close()
+  }
+}
+
+/** Written beside and renamed, so that there is either no such file or a whole one. */
+export async function writeStoreId(disk: Disk, directory: string, id: string): Promise<void> {
+  const path = join(directory, STORE_FILE)
+  const file = await disk.open(`${path}.new`, 'update')
+  try {
+    const text = `${JSON.stringify({ format: FORMAT_VERSION, store: id })}\n`
+    await file.truncate(0)
+    await file.write([new TextEncoder().encode(text)], 0)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await disk.rename(`${path}.new`, path)
+  await disk.syncDirectory(directory)
+  await disk.syncDirectory(dirname(directory))
+}
+
+/** @throws LOG_FORMAT */
+export function refuseNewerFormat(format: number, path: string): void {
+  if (format <= FORMAT_VERSION) return
+  throw new SluiceError(
+    'LOG_FORMAT',
+    `${path} has format ${format}, and this version reads formats up to ${FORMAT_VERSION}; ` +
+      'nothing was changed; start the version that wrote it, or choose an empty storage.path',
+  )
+}
+
+function parse(text: string): { format: number; id: string } | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null) return undefined
+  if (!('format' in value) || typeof value.format !== 'number') return undefined
+  // A newer format may name its store otherwise; that it is newer must be seen all the same.
+  const id = 'store' in value && typeof value.store === 'string' ? value.store : ''
+  if (value.format <= FORMAT_VERSION && !STORE_ID.test(id)) return undefined
+  return { format: value.format, id }
+}

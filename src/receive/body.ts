@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http'
+
+/** A compressed body may be this long, as with Prometheus. */
+export const BODY_BYTES_MAX = 32 * 1024 * 1024
+
+export type BodyOptions = {
+  limitBytes: number
+  /** Asked for room before bytes are kept whose number nobody had announced; false: there is none. */
+  grow: (bytes: number) => boolean
+}
+
+export type Body =
+  | { kind: 'whole'; bytes: Uint8Array }
+  /** Longer than the limit; reading was stopped. */
+  | { kind: 'too-large' }
+  /** `grow` refused; reading was stopped. */
+  | { kind: 'no-room' }
+  /** The sender went away, so there is nobody to answer. */
+  | { kind: 'gone' }
+
+/** Length that the sender announced, or null when it sends chunks. */
+export function announcedBytes({ headers }: IncomingMessage): number | null {
+  if (headers['transfer-encoding'] !== undefined) return null
+  return Number(headers['content-length'] ?? 0)
+}
+
+/** Reads a request's body into memory, as it came, and never more than `limitBytes` of it. */
+export function readBody(request: IncomingMessage, options: BodyOptions): Promise<Body> {
+  const announced = announcedBytes(request)
+  if (announced !== null && announced > options.limitBytes) {
+    return Promise.resolve({ kind: 'too-large' })
+  }
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let length = 0
+
+    function onData(chunk: Buffer): void {
+      length += chunk.length
+      if (length > options.limitBytes) finish({ kind: 'too-large' })
+      else if (announced === null && !options.grow(chunk.length)) finish({ kind: 'no-room' })
+      else chunks.push(chunk)
+    }
+    const onEnd = () => finish({ kind: 'whole', bytes: assembled(chunks, length) })
+    const onGone = () => finish({ kind: 'gone' })
+
+    function finish(body: Body): void {
+      request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
+      // Whoever sends too much is not listened to any longer; TCP makes him wait.
+      if (body.kind !== 'whole') request.pause()
+      resolve(body)
+    }
+
+    request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
+    if (request.destroyed && !request.readableEnded) onGone()
+  })
+}
+
+/** Most bodies come in one piece, which then needs no copy. */
+function assembled(chunks: Buffer[], length: number): Uint8Array {
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)
+}

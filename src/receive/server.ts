@@ -1,0 +1,184 @@
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../base/clock.ts'
+import { assert, SluiceError } from '../base/errors.ts'
+import type { Logger } from '../base/log.ts'
+import { type Address, addressText } from '../base/units.ts'
+import { refusal } from './answer.ts'
+import { reply } from './reply.ts'
+
+/** Answers one request. A rejection becomes a 503: the sender may try again. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Handlers by path, without query. */
+export type Routes = Readonly<Record<string, Handler>>
+
+export type ServerOptions = Address & {
+  routes: Routes
+  clock: Clock
+  log: Logger
+  timeouts?: Timeouts
+}
+
+export type Timeouts = {
+  /** From a connection's or a request's start to the end of its headers. */
+  headersMs: number
+  /** From a request's start to the end of its body. */
+  requestMs: number
+  /** An idle connection lives this long. */
+  keepAliveMs: number
+}
+
+/**
+ * Go's HTTP clients, Prometheus among them, keep idle connections for five minutes. Whoever
+ * closes first must not be us, or a push now and then goes into a socket that just closed.
+ */
+const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 330_000 }
+const CLIENT_IDLE_MS = 300_000
+assert(TIMEOUTS.keepAliveMs > CLIENT_IDLE_MS, 'idle connections are closed by the client')
+assert(TIMEOUTS.headersMs <= TIMEOUTS.requestMs, 'headers are a part of the request')
+
+const HEADER_BYTES_MAX = 16 * 1024
+/** More are closed at once: a network error, which every sender repeats. */
+const CONNECTIONS_MAX = 10_000
+
+export type Server = {
+  /** Resolves with the port; throws LISTEN_FAILED. */
+  start(): Promise<number>
+  /** Takes no more requests, waits for the open ones for `deadlineMs`, then ends them. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+/** An HTTP server over a table of routes. */
+export function createServer({ host, port, routes, clock, log, ...rest }: ServerOptions): Server {
+  /** Answers that are not finished, and how to learn that none is left. */
+  const open = new Set<ServerResponse>()
+  let onIdle = () => {}
+  let isStopping = false
+
+  async function onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    open.add(response)
+    response.once('close', () => {
+      open.delete(response)
+      if (open.size === 0) onIdle()
+    })
+    // Whoever disconnects is noticed by `close`; the errors beside it would end the process.
+    request.on('error', () => {})
+    response.on('error', () => {})
+    if (isStopping) response.setHeader('Connection', 'close')
+
+    const path = (request.url ?? '').split('?', 1)[0]!
+    const handler = Object.hasOwn(routes, path) ? routes[path] : undefined
+    try {
+      await (handler === undefined ? notFound(path, response) : handler(request, response))
+    } catch (error) {
+      log.error('a request failed by a fault of the gateway', { path, error })
+      if (response.headersSent) response.destroy()
+      else await reply(response, refusal(503, 'internal error: try again later'), clock)
+    }
+  }
+
+  function notFound(path: string, response: ServerResponse): Promise<void> {
+    const shown = JSON.stringify(path.slice(0, 200))
+    const known = Object.keys(routes).join('\n  ')
+    const reason = `nothing is at ${shown}: correct the URL. Here are\n  ${known}`
+    return reply(response, refusal(404, reason), clock)
+  }
+
+  const server = httpServer(onRequest, rest.timeouts ?? TIMEOUTS)
+  server.on('clientError', (error, socket) => {
+    // A second answer on a connection would be taken for the answer to another request.
+    const isOwed = [...open].some(
+      ({ socket: its, req, headersSent }) => its === socket && (headersSent || req.complete),
+    )
+    refuseMalformed(error, socket, isOwed)
+  })
+
+  return {
+    start: () => listen(server, { host, port }, log),
+
+    async stop(deadlineMs) {
+      isStopping = true
+      server.close()
+      for (const response of open) {
+        if (!response.headersSent) response.setHeader('Connection', 'close')
+      }
+      if (open.size > 0) {
+        const over = new AbortController()
+        const idle = new Promise<void>((resolve) => {
+          onIdle = resolve
+        })
+        await Promise.race([idle, clock.sleep(deadlineMs, over.signal)])
+        over.abort()
+      }
+      server.closeAllConnections()
+    },
+  }
+}
+
+function httpServer(handler: Handler, timeouts: Timeouts): HttpServer {
+  const server = createHttpServer(
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: timeouts.headersMs,
+      requestTimeout: timeouts.requestMs,
+      keepAliveTimeout: timeouts.keepAliveMs,
+      connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs),
+      noDelay: true,
+    },
+    (request, response) => void handler(request, response),
+  )
+  server.maxConnections = CONNECTIONS_MAX
+  return server
+}
+
+function listen(server: HttpServer, { host, port }: Address, log: Logger): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: NodeJS.ErrnoException) => reject(listenFailed({ host, port }, cause))
+    server.once('error', onError)
+    server.listen({ port, ...(host === '' ? {} : { host }) }, () => {
+      server.off('error', onError)
+      server.on('error', (error) => log.error('a listener failed', { port, error }))
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+const REMEDIES: Record<string, string> = {
+  EADDRINUSE: 'another process listens there: stop it, or choose another port under "listen"',
+  EADDRNOTAVAIL: 'this machine has no such address: choose another one under "listen"',
+  ENOTFOUND: 'the host name is unknown: choose another one under "listen"',
+  EACCES: 'ports below 1024 need a privilege: choose a higher one under "listen"',
+}
+
+function listenFailed(address: Address, cause: NodeJS.ErrnoException): SluiceError {
+  const remedy = REMEDIES[cause.code ?? ''] ?? 'choose another address under "listen"'
+  const message = `cannot listen on ${addressText(address)} (${cause.code}): ${remedy}`
+  return new SluiceError('LISTEN_FAILED', message, { cause })
+}
+
+/**
+ * Bytes that are no HTTP are answered once, and never read further. Who is only too slow
+ * gets no answer: to a broken connection senders come back, from a 408 they do not.
+ */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex, isOwed: boolean): void {
+  const isSilent = error.code === 'ECONNRESET' || error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  if (!socket.writable || isSilent || isOwed) {
+    socket.destroy()
+    return
+  }
+  const isLongHeader = error.code === 'HPE_HEADER_OVERFLOW'
+  const status = isLongHeader ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  const body = 'this is not an HTTP request that can be read: the connection is closed\n'
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  )
+}

@@ -1,0 +1,121 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Outcome, Sender } from '../model/outcome.ts'
+import { type Answer, answerOutcome, answerTooLarge, overload, refusal } from './answer.ts'
+import { announcedBytes, BODY_BYTES_MAX, readBody } from './body.ts'
+import { negotiate, type Protocol } from './negotiate.ts'
+import type { Permits } from './permit.ts'
+import { reply } from './reply.ts'
+import type { Handler } from './server.ts'
+
+/** One request that was read; the body is compressed, as it came. */
+export type ReceivedPush = {
+  sender: Sender
+  protocol: Protocol
+  body: Uint8Array
+  /** Wall time at which the whole body was there. */
+  receivedMs: number
+}
+
+export type WriteParts = {
+  /** Who the credential says it is. */
+  identify: (request: IncomingMessage) => Sender
+  ingest: (push: ReceivedPush) => Promise<Outcome>
+  permits: Permits
+  clock: Clock
+  /** In [0, 1). */
+  random: () => number
+  log: Logger
+}
+
+/** What was answered, for the metrics. */
+export type WriteCounters = {
+  /** Requests by `protocol status`, such as `rw2 204`; the protocol is `none` when it is unknown. */
+  answers: Map<string, number>
+  /** Requests whose sender says that it tries again. */
+  retries: number
+  /** Senders that went away before their request was whole. */
+  gone: number
+}
+
+/** `POST /api/v1/write`: negotiates, reads, hands over, answers. Knows HTTP and nothing else. */
+export function createWriteHandler(parts: WriteParts): {
+  handle: Handler
+  counters: WriteCounters
+} {
+  const { permits, clock, random, log } = parts
+  const counters: WriteCounters = { answers: new Map(), retries: 0, gone: 0 }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.headers['retry-attempt'] !== undefined) counters.retries += 1
+    const negotiated = negotiate(request.method, request.headersDistinct)
+    if ('status' in negotiated) {
+      const { status, reason } = negotiated
+      const headers: Answer['headers'] = status === 405 ? { Allow: 'POST' } : {}
+      count('none', status)
+      return reply(response, refusal(status, reason, headers), clock)
+    }
+    const { protocol } = negotiated
+    const announced = announcedBytes(request) ?? 0
+    const permit = announced > BODY_BYTES_MAX ? null : permits.take(announced)
+    try {
+      const answer =
+        permit === null
+          ? withoutPermit(announced, protocol)
+          : await takePush(request, protocol, permit.grow)
+      if (answer === null) {
+        counters.gone += 1
+        return
+      }
+      count(protocol, answer.status)
+      await reply(response, answer, clock)
+    } finally {
+      permit?.release()
+    }
+  }
+
+  function withoutPermit(announced: number, protocol: Protocol): Answer {
+    if (announced > BODY_BYTES_MAX) return answerTooLarge(BODY_BYTES_MAX, protocol)
+    return overload('too many requests at once: try again later', protocol, random())
+  }
+
+  /** Null when there is nobody to answer any more. */
+  async function takePush(
+    request: IncomingMessage,
+    protocol: Protocol,
+    grow: (bytes: number) => boolean,
+  ): Promise<Answer | null> {
+    const body = await readBody(request, { limitBytes: BODY_BYTES_MAX, grow })
+    switch (body.kind) {
+      case 'gone':
+        return null
+      case 'too-large':
+        return answerTooLarge(BODY_BYTES_MAX, protocol)
+      case 'no-room':
+        return overload('too many requests at once: try again later', protocol, random())
+      case 'whole': {
+        const sender = parts.identify(request)
+        const push = { sender, protocol, body: body.bytes, receivedMs: clock.nowMs() }
+        return answerOutcome(await ingested(push), protocol, random())
+      }
+    }
+  }
+
+  /** A fault of ours is no fault of the sender's: it keeps its samples and tries again. */
+  async function ingested(push: ReceivedPush): Promise<Outcome> {
+    try {
+      return await parts.ingest(push)
+    } catch (error) {
+      log.error('a push failed by a fault of the gateway', { error })
+      return { kind: 'backlogged', reason: 'internal error: nothing was kept, try again later' }
+    }
+  }
+
+  function count(protocol: Protocol | 'none', status: number): void {
+    const key = `${protocol} ${status}`
+    counters.answers.set(key, (counters.answers.get(key) ?? 0) + 1)
+  }
+
+  return { handle, counters }
+}

@@ -1,0 +1,232 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { VERSION } from '../base/version.ts'
+import type { DestinationStatus, MetricSources } from './sources.ts'
+
+export type Metrics = {
+  /** Everything, in the text format of Prometheus. */
+  text(): Promise<string>
+  contentType: string
+  /** To be called with the duration of every commit. */
+  observeCommit(seconds: number): void
+  /** Ends the measuring of the event loop. */
+  stop(): void
+}
+
+/** From a fast local disk to one that is in trouble. */
+const COMMIT_BUCKETS_SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5,
+]
+const EVENT_LOOP_RESOLUTION_MS = 10
+const NS_PER_SECOND = 1e9
+
+type EventLoopDelay = ReturnType<typeof monitorEventLoopDelay>
+
+/** One value of a metric with its labels. */
+type Point = readonly [labels: Record<string, string>, value: number]
+
+/** The metrics of one gateway, in a registry of its own. */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  registerIntake(registry, sources)
+  registerAdmission(registry, sources)
+  registerLog(registry, sources)
+  registerDestinations(registry, sources)
+
+  const delay = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS })
+  delay.enable()
+  registerProcess(registry, delay)
+
+  const commits = new Histogram({
+    name: 'sluice_persist_commit_seconds',
+    help: 'Time from the start of a group commit until it is on disk.',
+    buckets: COMMIT_BUCKETS_SECONDS,
+    registers: [registry],
+  })
+  return {
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    observeCommit: (seconds) => commits.observe(seconds),
+    stop: () => {
+      delay.disable()
+      registry.clear()
+    },
+  }
+}
+
+function registerIntake(registry: Registry, sources: MetricSources): void {
+  counters(registry, 'sluice_receive_requests_total', 'Write requests answered.', {
+    labels: ['protocol', 'status'],
+    read: () =>
+      Array.from(sources.answers(), ([key, requests]): Point => {
+        const [protocol = '', status = ''] = key.split(' ')
+        return [{ protocol, status }, requests]
+      }),
+  })
+  counter(
+    registry,
+    'sluice_receive_retried_requests_total',
+    'Write requests whose sender said that it tries again.',
+    sources.retriedRequests,
+  )
+  for (const kind of ['samples', 'histograms', 'exemplars'] as const) {
+    counter(
+      registry,
+      `sluice_receive_${kind}_total`,
+      `${kind[0]!.toUpperCase()}${kind.slice(1)} received, refused ones and duplicates included.`,
+      () => sources.received()[kind],
+    )
+  }
+  gauge(registry, 'sluice_receive_bodies_bytes', 'Memory taken by request bodies.', () => {
+    return sources.bodies().inUseBytes
+  })
+  gauge(registry, 'sluice_receive_bodies_limit_bytes', 'Memory request bodies may take.', () => {
+    return sources.bodies().limitBytes
+  })
+}
+
+function registerAdmission(registry: Registry, sources: MetricSources): void {
+  counters(
+    registry,
+    'sluice_admit_duplicate_samples_total',
+    'Samples that were there already: exact repeats, other values for the same time, whole pushes.',
+    {
+      labels: ['kind'],
+      read: () => Object.entries(sources.duplicates()).map(([kind, n]): Point => [{ kind }, n]),
+    },
+  )
+  counters(
+    registry,
+    'sluice_admit_rejected_elements_total',
+    'Samples, histograms and exemplars refused, by reason.',
+    {
+      labels: ['reason'],
+      read: () => Array.from(sources.rejected(), ([reason, n]): Point => [{ reason }, n]),
+    },
+  )
+  counter(
+    registry,
+    'sluice_admit_untracked_samples_total',
+    'Samples that passed without deduplication, because the series table was full.',
+    () => sources.series().untrackedSamples,
+  )
+  gauge(registry, 'sluice_admit_series', 'Series in the table of active series.', () => {
+    return sources.series().active
+  })
+  gauge(registry, 'sluice_admit_series_max', 'Series that the table has room for.', () => {
+    return sources.series().max
+  })
+}
+
+function registerLog(registry: Registry, { log }: MetricSources): void {
+  gauge(registry, 'sluice_persist_log_bytes', 'Size of the log on disk.', () => log().bytes)
+  gauge(registry, 'sluice_persist_quota_bytes', 'Size that the log may have.', () => {
+    return log().quotaBytes
+  })
+  counter(registry, 'sluice_persist_records_total', 'Number of the newest record.', () => {
+    return log().lastLsn
+  })
+  gauge(registry, 'sluice_persist_uncommitted_records', 'Records not on disk yet.', () => {
+    return Math.max(0, log().lastLsn - log().committedLsn)
+  })
+}
+
+function registerDestinations(registry: Registry, { destinations }: MetricSources): void {
+  const labels = ['destination']
+  const each = (value: (status: DestinationStatus) => number) => () =>
+    Array.from(destinations(), (status): Point => [{ destination: status.name }, value(status)])
+
+  for (const [what, help] of [
+    ['forwarded', 'that the destination has acknowledged.'],
+    ['refused', 'given up, because the destination will never take them.'],
+    ['unsupported', 'given up, because the protocol of the destination cannot carry them.'],
+  ] as const) {
+    for (const kind of ['samples', 'histograms', 'exemplars'] as const) {
+      const name = `sluice_forward_${what}_${kind}_total`
+      const text = `${kind[0]!.toUpperCase()}${kind.slice(1)} ${help}`
+      counters(registry, name, text, { labels, read: each((status) => status[what][kind]) })
+    }
+  }
+  counters(registry, 'sluice_forward_retries_total', 'Requests that had to be repeated.', {
+    labels,
+    read: each(({ retries }) => retries),
+  })
+  gauges(registry, 'sluice_forward_waiting_samples', 'Samples in the log, not acknowledged yet.', {
+    labels,
+    read: each(({ waitingSamples }) => waitingSamples),
+  })
+  gauges(registry, 'sluice_forward_waiting_bytes', 'Bytes in the log, not acknowledged yet.', {
+    labels,
+    read: each(({ waitingBytes }) => waitingBytes),
+  })
+  gauges(
+    registry,
+    'sluice_forward_oldest_waiting_seconds',
+    'How long the oldest sample that waits has been here. The one to put an alert on.',
+    { labels, read: each(({ oldestWaitingSeconds }) => oldestWaitingSeconds) },
+  )
+}
+
+function registerProcess(registry: Registry, delay: EventLoopDelay): void {
+  gauges(registry, 'sluice_build_info', 'Always 1; the version is a label.', {
+    labels: ['version', 'node'],
+    read: () => [[{ version: VERSION, node: process.versions.node }, 1]],
+  })
+  gauges(
+    registry,
+    'sluice_process_event_loop_delay_seconds',
+    'How late the event loop was since the last scrape, by quantile; 1 is the worst.',
+    {
+      labels: ['quantile'],
+      read: () => {
+        // It measures the distance of its own timer's calls, so being punctual is not zero.
+        const late = (ns: number) =>
+          Number.isFinite(ns) ? Math.max(0, ns / NS_PER_SECOND - EVENT_LOOP_RESOLUTION_MS / 1e3) : 0
+        const points: Point[] = [
+          [{ quantile: '0.5' }, late(delay.percentile(50))],
+          [{ quantile: '0.99' }, late(delay.percentile(99))],
+          [{ quantile: '1' }, delay.count === 0 ? 0 : late(delay.max)],
+        ]
+        delay.reset()
+        return points
+      },
+    },
+  )
+}
+
+type Reading = { labels: string[]; read: () => readonly Point[] }
+
+function counters(registry: Registry, name: string, help: string, { labels, read }: Reading): void {
+  new Counter({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [values, value] of read()) this.inc(values, value)
+    },
+  })
+}
+
+function gauges(registry: Registry, name: string, help: string, { labels, read }: Reading): void {
+  new Gauge({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [values, value] of read()) this.set(values, value)
+    },
+  })
+}
+
+function counter(registry: Registry, name: string, help: string, read: () => number): void {
+  counters(registry, name, help, { labels: [], read: () => [[{}, read()]] })
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  gauges(registry, name, help, { labels: [], read: () => [[{}, read()]] })
+}

@@ -1,0 +1,55 @@
+import type { Counts } from '../model/counts.ts'
+
+/**
+ * Where the numbers come from: plain getters over the counters that lie beside the code
+ * that moves them. They are read on scrape, and cost nothing before.
+ *
+ * A getter of samples counts float samples and histogram samples together unless it gives
+ * `Counts`.
+ */
+export type MetricSources = {
+  received: () => Counts
+  /** Samples that were there already, by how that was found. */
+  duplicates: () => { exact: number; conflict: number; replay: number }
+  /** Elements by reason. */
+  rejected: () => Iterable<readonly [reason: string, elements: number]>
+  /** Requests by `protocol status`, such as `rw2 204`. */
+  answers: () => Iterable<readonly [protocolAndStatus: string, requests: number]>
+  /** Requests whose sender said that it tries again. */
+  retriedRequests: () => number
+  /** Memory taken by request bodies, and how much it may be. */
+  bodies: () => { inUseBytes: number; limitBytes: number }
+  destinations: () => Iterable<DestinationStatus>
+  log: () => LogStatus
+  series: () => { active: number; max: number; untrackedSamples: number }
+}
+
+export type DestinationStatus = {
+  name: string
+  /** May hold credentials: they are taken out before anyone sees it. */
+  url: string
+  protocol: 'rw1' | 'rw2'
+  state: string
+  /** Why the state is what it is; empty when there is nothing to say. */
+  reason: string
+  forwarded: Counts
+  /** Given up, because the destination will never take them. */
+  refused: Counts
+  /** Given up, because its protocol cannot carry them. */
+  unsupported: Counts
+  retries: number
+  /** In the log and not acknowledged yet. */
+  waitingSamples: number
+  waitingBytes: number
+  /** How long the oldest of them has been here; 0 when none waits. */
+  oldestWaitingSeconds: number
+}
+
+export type LogStatus = {
+  oldestLsn: number
+  lastLsn: number
+  /** Everything up to here is on disk. */
+  committedLsn: number
+  bytes: number
+  quotaBytes: number
+}

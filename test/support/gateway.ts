@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
+import { nodeDisk } from '../../src/base/disk.ts'
+import { createLogger } from '../../src/base/log.ts'
+import { parseConfig } from '../../src/config.ts'
+import { type Gateway, startGateway } from '../../src/gateway.ts'
+import { snappy } from '../../src/wire/snappy.ts'
+import { type Receiver, startReceiver } from './receiver.ts'
+import { type FamilyLiteral, rw1Of, rw2Of, type SeriesLiteral } from './remote-write.ts'
+
+export const RW1_TYPE = 'application/x-protobuf'
+export const RW2_TYPE = 'application/x-protobuf;proto=io.prometheus.write.v2.Request'
+
+export type Answer = {
+  status: number
+  text: string
+  headers: { [name: string]: string | string[] | undefined }
+  /** samples, histograms, exemplars as the Written headers say; null when there are none. */
+  written: number[] | null
+}
+
+/** A whole gateway in this process, in front of a receiver that behaves like Prometheus. */
+export type TestGateway = {
+  gateway: Gateway
+  receiver: Receiver
+  directory: string
+  /** What is added to the wall clock of the gateway. */
+  clockOffset: { ms: number }
+  post(body: Uint8Array, headers?: { [name: string]: string }): Promise<Answer>
+  /** Sends series compressed, as Remote Write 2.0 or 1.0. */
+  push2(series: readonly SeriesLiteral[]): Promise<Answer>
+  push1(series: readonly SeriesLiteral[], families?: readonly FamilyLiteral[]): Promise<Answer>
+  admin(path: string): Promise<string>
+  /** Stops the gateway and starts it again over the same directory. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startTestGateway(
+  options: {
+    yaml?: string
+    receiver?: Parameters<typeof startReceiver>[0]
+    window?: string
+    quota?: string
+  } = {},
+): Promise<TestGateway> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
+  const receiver = await startReceiver(options.receiver)
+  const clockOffset = { ms: 0 }
+  const clock: Clock = { ...systemClock, nowMs: () => Date.now() + clockOffset.ms }
+  const yaml = `
+listen: { write: 127.0.0.1:0, admin: 127.0.0.1:0 }
+storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
+remote_write:
+  - url: ${receiver.url}
+    out_of_order_time_window: ${options.window ?? '0s'}
+${options.yaml ?? ''}`
+  const start = () =>
+    startGateway(parseConfig(yaml, 'test.yaml').config, {
+      clock,
+      disk: nodeDisk,
+      random: Math.random,
+      log: createLogger({ level: 'silent' }),
+    })
+  const own: TestGateway = {
+    gateway: await start(),
+    receiver,
+    directory,
+    clockOffset,
+    post: (body, headers = {}) => post(own.gateway.writePort, body, headers),
+    push2: (series) => own.post(snappy.compress(rw2Of(series)), { 'Content-Type': RW2_TYPE }),
+    push1: (series, families = []) =>
+      own.post(snappy.compress(rw1Of(series, families)), { 'Content-Type': RW1_TYPE }),
+    admin: async (path) => (await fetch(`http://127.0.0.1:${own.gateway.adminPort}${path}`)).text(),
+    restart: async () => {
+      await own.gateway.stop()
+      own.gateway = await start()
+    },
+    stop: async () => {
+      await own.gateway.stop()
+      await receiver.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+  return own
+}
+
+/** Runs `body` with a gateway of its own, which is stopped whatever happens. */
+export async function withGateway(
+  body: (gateway: TestGateway) => Promise<void>,
+  options: Parameters<typeof startTestGateway>[0] = {},
+): Promise<void> {
+  const gateway = await startTestGateway(options)
+  try {
+    await body(gateway)
+  } finally {
+    await gateway.stop()
+  }
+}
+
+export function post(
+  port: number,
+  body: Uint8Array,
+  headers: { [name: string]: string },
+  path = '/api/v1/write',
+  method = 'POST',
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { host: '127.0.0.1', port, path, method, headers, agent: false },
+      (response) => {
+        let text = ''
+        response.on('data', (chunk) => {
+          text += chunk
+        })
+        response.on('error', reject)
+        response.on('end', () => {
+          const status = response.statusCode ?? 0
+          resolve({ status, text, headers: response.headers, written: writtenOf(response.headers) })
+        })
+      },
+    )
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+function writtenOf(headers: Answer['headers']): number[] | null {
+  const values = ['samples', 'histograms', 'exemplars'].map(
+    (what) => headers[`x-prometheus-remote-write-${what}-written`],
+  )
+  return values.every((value) => value === undefined) ? null : values.map(Number)
+}
