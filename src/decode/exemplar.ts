@@ -19,6 +19,8 @@ export type ExemplarParts = LabelSource & {
   readonly batch: Batch
   readonly limits: RequestLimits
   readonly readLabels: ReadLabels
+  /** Too many bytes of labels: the request is malformed. */
+  failWide(): void
 }
 
 /**
@@ -42,13 +44,11 @@ export function decodeExemplar(parts: ExemplarParts, newestMs: number): void {
     } else if (tag === 0x18) timestampMs = reader.int64()
     else if (!parts.readLabels(parts, tag)) reader.skip(tag)
   }
-  if (labels.expandedBytes > limits.labelBytes) {
-    reader.fail(`labels of more than ${limits.labelBytes} bytes`)
-  }
   if (reader.malformed !== null) return
 
   if (timestampMs === 0) timestampMs = newestMs
   const problem = exemplarProblem(labels, timestampMs)
+  if (labels.expandedBytes > limits.labelBytes) parts.failWide()
   if (problem !== null) {
     batch.rejections.add('exemplar-invalid', { exemplars: 1 }, problem)
     labels.drop()

@@ -1,7 +1,11 @@
 import { type Batch, grown, symbolText } from '../model/batch.ts'
 import type { RejectReason } from '../model/rejection.ts'
+import type { ProtobufReader } from '../wire/protobuf.ts'
 import { LABELS_PER_SERIES_MAX } from './limits.ts'
-import { IS_NAME_LABEL, IS_UTF8, type SymbolTable } from './symbols.ts'
+import { IS_FILLED, IS_NAME_LABEL, IS_UTF8, type SymbolTable } from './symbols.ts'
+
+/** What name and value of a label are. */
+const IS_LABEL = IS_UTF8 | IS_FILLED
 
 /** Above this many moves a label set is sorted as a whole: a sender chooses the order. */
 const MOVES_MAX = 256
@@ -22,12 +26,13 @@ const VALUE_CHARACTERS_SHOWN = 60
 export class LabelList {
   /** Where the current set begins in `labelRefs`. */
   from = 0
-  /** Bytes of all labels of this request, written out. */
+  /** Bytes of all labels of this request that were settled, written out. */
   expandedBytes = 0
+  /** Of the set that was settled last: does one of the labels name the metric? */
+  hasMetricName = false
 
   readonly #symbols: SymbolTable
   #batch: Batch
-  #previousFrom = 0
   #flaw: RejectReason | null = null
   #flawText = ''
   /** The symbol that the text speaks of, 0 for none. */
@@ -45,33 +50,55 @@ export class LabelList {
   }
 
   begin(): void {
-    this.#previousFrom = this.from
     this.from = this.#batch.labelRefCount
     this.#flaw = null
   }
 
-  /** What stands at this place in the set before, which is likely to come again; else 0. */
-  guess(): number {
-    const { labelRefs, labelRefCount } = this.#batch
-    const place = this.#previousFrom + labelRefCount - this.from
-    return place < this.from ? labelRefs[place]! : 0
+  /** References in the current set so far. */
+  refCount(): number {
+    return this.#batch.labelRefCount - this.from
   }
 
   /** The next reference: to a name if their number so far is even, else to a value. */
   push(symbol: number): void {
     const batch = this.#batch
     const { labelRefCount } = batch
-    if (symbol >= batch.symbolCount) {
-      this.#refuse('symbol-out-of-range', 'a label reference beyond the symbol table')
-    } else if (labelRefCount - this.from === LABELS_PER_SERIES_MAX * 2) {
+    if (labelRefCount - this.from === LABELS_PER_SERIES_MAX * 2) {
       this.#refuse('label-invalid', TOO_MANY_LABELS)
-    } else {
-      if (labelRefCount === batch.labelRefs.length) {
-        batch.labelRefs = grown(batch.labelRefs, labelRefCount + 1)
+      return
+    }
+    if (labelRefCount === batch.labelRefs.length) {
+      batch.labelRefs = grown(batch.labelRefs, labelRefCount + 1)
+    }
+    batch.labelRefs[labelRefCount] = symbol
+    batch.labelRefCount = labelRefCount + 1
+  }
+
+  /** References up to the reader's limit: a series' labels are one such list. */
+  pushAll(reader: ProtobufReader): void {
+    const { bytes, limit } = reader
+    const batch = this.#batch
+    const countMax = this.from + LABELS_PER_SERIES_MAX * 2
+    let count = batch.labelRefCount
+    // No reference takes less than a byte.
+    const room = Math.min(countMax, count + limit - reader.at)
+    if (room > batch.labelRefs.length) batch.labelRefs = grown(batch.labelRefs, room)
+    const { labelRefs } = batch
+    let { at } = reader
+    while (at < limit && count < countMax) {
+      let symbol = bytes[at++]!
+      if (symbol >= 0x80) {
+        reader.at = at - 1
+        symbol = reader.uint32()
+        at = reader.at
       }
-      batch.labelRefs[labelRefCount] = symbol
-      batch.labelRefCount = labelRefCount + 1
-      this.expandedBytes += batch.symbolEnd[symbol]! - batch.symbolStart[symbol]!
+      labelRefs[count++] = symbol
+    }
+    reader.at = at
+    batch.labelRefCount = count
+    if (reader.hasMore()) {
+      this.#refuse('label-invalid', TOO_MANY_LABELS)
+      while (reader.hasMore()) reader.uint32()
     }
   }
 
@@ -82,19 +109,58 @@ export class LabelList {
 
   /**
    * Leaves out labels without a value, sorts by the bytes of the name, and says what is
-   * wrong with the set, or null. Whether there is a metric name is `hasMetricName`'s to say.
+   * wrong with the set, or null. Whether there is a metric name stands in `hasMetricName`.
    */
   settle(): RejectReason | null {
-    return this.#flaw ?? this.#checkEach() ?? this.#sort()
+    if (this.#flaw !== null) return this.#flaw
+    if (this.#isInOrder()) return null
+    return this.#checkEach() ?? this.#sort()
+  }
+
+  /** The quick look, which nearly every set passes: nothing to leave out, sort or refuse. */
+  #isInOrder(): boolean {
+    const batch = this.#batch
+    const { labelRefs, labelRefCount, symbolCount, symbolStart, symbolEnd } = batch
+    const { traits, followers } = this.#symbols
+    let expandedBytes = 0
+    let allTraits = 0
+    let before = 0
+    for (let i = this.from; i < labelRefCount; i += 2) {
+      const name = labelRefs[i]!
+      const value = labelRefs[i + 1]!
+      if (i + 1 === labelRefCount || name >= symbolCount || value >= symbolCount) return false
+      const common = traits[name]! & traits[value]!
+      if ((common & IS_LABEL) !== IS_LABEL) return false
+      // Names follow each other in few ways, so few are ever compared byte by byte.
+      if (before !== 0 && followers[before] !== name) {
+        if (compareSymbols(batch, before, name) >= 0) return false
+        followers[before] = name
+      }
+      allTraits |= traits[name]!
+      expandedBytes +=
+        symbolEnd[name]! - symbolStart[name]! + symbolEnd[value]! - symbolStart[value]!
+      before = name
+    }
+    this.expandedBytes += expandedBytes
+    this.hasMetricName = (allTraits & IS_NAME_LABEL) !== 0
+    return true
   }
 
   #checkEach(): RejectReason | null {
     const batch = this.#batch
-    const { labelRefs, labelRefCount, symbolStart, symbolEnd } = batch
+    const { labelRefs, labelRefCount, symbolCount, symbolStart, symbolEnd } = batch
     const { traits } = this.#symbols
+    for (let i = this.from; i < labelRefCount; i++) {
+      if (labelRefs[i]! >= symbolCount) {
+        batch.labelRefCount = i - ((i - this.from) & 1)
+        return this.#refuse('symbol-out-of-range', 'a label reference beyond the symbol table')
+      }
+      this.expandedBytes += symbolEnd[labelRefs[i]!]! - symbolStart[labelRefs[i]!]!
+    }
     if ((labelRefCount - this.from) % 2 !== 0) {
       return this.#refuse('label-invalid', 'a label name without a value')
     }
+    this.hasMetricName = false
     let end = this.from
     for (let i = this.from; i < labelRefCount; i += 2) {
       const name = labelRefs[i]!
@@ -102,11 +168,12 @@ export class LabelList {
       if ((traits[name]! & traits[value]! & IS_UTF8) === 0) {
         return this.#refuse('label-invalid', 'a label that is not valid UTF-8')
       }
-      if (symbolStart[name] === symbolEnd[name]) {
+      if ((traits[name]! & IS_FILLED) === 0) {
         return this.#refuse('label-invalid', 'a label with an empty name')
       }
       // A label without a value is no label.
-      if (symbolStart[value] === symbolEnd[value]) continue
+      if ((traits[value]! & IS_FILLED) === 0) continue
+      if ((traits[name]! & IS_NAME_LABEL) !== 0) this.hasMetricName = true
       labelRefs[end] = name
       labelRefs[end + 1] = value
       end += 2
@@ -115,7 +182,7 @@ export class LabelList {
     return null
   }
 
-  /** By insertion, because nearly every sender sorts: one comparison per label. */
+  /** By insertion: most sets that are not in order are short, or nearly are. */
   #sort(): RejectReason | null {
     const batch = this.#batch
     const { labelRefs, labelRefCount } = batch
@@ -139,16 +206,6 @@ export class LabelList {
       if (moves > MOVES_MAX) return this.#sortAll()
     }
     return null
-  }
-
-  /** After `settle`: does one of the labels name the metric? */
-  hasMetricName(): boolean {
-    const { labelRefs, labelRefCount } = this.#batch
-    const { traits } = this.#symbols
-    for (let i = this.from; i < labelRefCount; i += 2) {
-      if ((traits[labelRefs[i]!]! & IS_NAME_LABEL) !== 0) return true
-    }
-    return false
   }
 
   /** Code points of the set's names and values together. */

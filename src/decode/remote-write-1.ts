@@ -1,6 +1,7 @@
 import { type Batch, clearBatch, growFamilies } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { LabelSource } from './exemplar.ts'
+import { InlineLabels } from './inline-labels.ts'
 import { REQUEST_LIMITS, type RequestLimits } from './limits.ts'
 import { IS_UTF8 } from './symbols.ts'
 import { TimeSeriesDecoder } from './time-series.ts'
@@ -19,13 +20,15 @@ export function createRemoteWrite1Decoder(
   key: DigestKey,
   limits: RequestLimits = REQUEST_LIMITS,
 ): (body: Uint8Array, batch: Batch) => string | null {
-  const series = new TimeSeriesDecoder(key, limits, readLabel)
+  const inline = new InlineLabels()
+  const series = new TimeSeriesDecoder(key, limits, (source, tag) => inline.read(source, tag))
   const { reader, symbols } = series
 
   return (body, batch) => {
     clearBatch(batch, body)
     series.beginRequest(batch)
     symbols.add(0, 0)
+    inline.beginRequest()
     while (reader.hasMore()) {
       const tag = reader.uint32()
       if (tag === 0x0a) readTimeSeries(series)
@@ -55,36 +58,11 @@ function readTimeSeries(series: TimeSeriesDecoder): void {
         series.deferHistogram()
         break
       default:
-        if (!readLabel(series, tag)) reader.skip(tag)
+        if (!series.readLabels(series, tag)) reader.skip(tag)
     }
   }
   series.finish(true)
   reader.leave(outer)
-}
-
-function readLabel({ labels, reader, symbols }: LabelSource, tag: number): boolean {
-  if (tag !== 0x0a) return false
-  let nameAt = 0
-  let nameLength = 0
-  let valueAt = 0
-  let valueLength = 0
-  const outer = reader.enter()
-  while (reader.hasMore()) {
-    const field = reader.uint32()
-    if (field === 0x0a) {
-      nameLength = reader.skipBytes()
-      nameAt = reader.at - nameLength
-    } else if (field === 0x12) {
-      valueLength = reader.skipBytes()
-      valueAt = reader.at - valueLength
-    } else reader.skip(field)
-  }
-  reader.leave(outer)
-  if (reader.malformed === null) {
-    labels.push(symbols.intern(nameAt, nameAt + nameLength, labels.guess()))
-    labels.push(symbols.intern(valueAt, valueAt + valueLength, labels.guess()))
-  }
-  return true
 }
 
 function readFamily({ batch, limits, reader, symbols }: TimeSeriesDecoder): void {

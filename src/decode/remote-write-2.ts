@@ -103,7 +103,7 @@ function readTimeSeries(series: TimeSeriesDecoder): void {
 function readReferences({ labels, reader }: LabelSource, tag: number): boolean {
   if (tag === 0x0a) {
     const outer = reader.enter()
-    while (reader.hasMore()) labels.push(reader.uint32())
+    labels.pushAll(reader)
     reader.leave(outer)
     return true
   }

@@ -5,6 +5,7 @@ import { type DigestKey, digestBytes } from '../model/identity.ts'
 /** Traits of a symbol, judged once per request however many labels refer to it. */
 export const IS_UTF8 = 1
 export const IS_NAME_LABEL = 2
+export const IS_FILLED = 4
 
 const NAME_LABEL = Buffer.from('__name__')
 
@@ -26,6 +27,8 @@ const PROBES_MAX = 32
 export class SymbolTable {
   /** One byte per symbol of the batch. */
   traits: Uint8Array = new Uint8Array(1024)
+  /** Per symbol, one that is known to come after it in the order of bytes; 0 for none. */
+  followers: Uint32Array = new Uint32Array(1024)
 
   readonly #key: DigestKey
   #batch: Batch | null = null
@@ -61,7 +64,11 @@ export class SymbolTable {
     const batch = this.#batch!
     const symbol = batch.symbolCount++
     growSymbols(batch, batch.symbolCount)
-    if (symbol >= this.traits.length) this.traits = grown(this.traits, symbol + 1)
+    if (symbol >= this.traits.length) {
+      this.traits = grown(this.traits, symbol + 1)
+      this.followers = grown(this.followers, symbol + 1)
+    }
+    this.followers[symbol] = 0
     batch.symbolStart[symbol] = from
     batch.symbolEnd[symbol] = to
     digestBytes(this.#key, batch.bytes, from, to, batch.symbolDigest, symbol * DIGEST_WORDS)
@@ -120,15 +127,18 @@ export class SymbolTable {
 
   #isAt(symbol: number, from: number, to: number): boolean {
     const { symbolStart, symbolEnd } = this.#batch!
+    const start = symbolStart[symbol]!
+    return symbolEnd[symbol]! - start === to - from && this.areSame(start, from, to - from)
+  }
+
+  /** Are these two ranges of the batch's bytes equal? */
+  areSame(one: number, other: number, length: number): boolean {
     const view = this.#view
-    let other = symbolStart[symbol]!
-    if (symbolEnd[symbol]! - other !== to - from) return false
-    let at = from
-    for (; at + 4 <= to; at += 4) {
-      if (view.getUint32(at, true) !== view.getUint32(other, true)) return false
-      other += 4
+    let i = 0
+    for (; i + 4 <= length; i += 4) {
+      if (view.getUint32(one + i, true) !== view.getUint32(other + i, true)) return false
     }
-    for (; at < to; at++) if (view.getUint8(at) !== view.getUint8(other++)) return false
+    for (; i < length; i++) if (view.getUint8(one + i) !== view.getUint8(other + i)) return false
     return true
   }
 
@@ -146,11 +156,12 @@ export class SymbolTable {
 }
 
 function traitsOf(bytes: Uint8Array, from: number, to: number): number {
+  const filled = from === to ? 0 : IS_FILLED
   let at = from
   while (at < to && bytes[at]! < 0x80) at++
   // Nearly every label is ASCII, and asking the runtime needs a view of the range.
-  if (at < to && !isUtf8(bytes.subarray(at, to))) return 0
-  return isNameLabel(bytes, from, to) ? IS_UTF8 | IS_NAME_LABEL : IS_UTF8
+  if (at < to && !isUtf8(bytes.subarray(at, to))) return filled
+  return filled | IS_UTF8 | (isNameLabel(bytes, from, to) ? IS_NAME_LABEL : 0)
 }
 
 function isNameLabel(bytes: Uint8Array, from: number, to: number): boolean {

@@ -137,14 +137,12 @@ export class TimeSeriesDecoder {
   /** All fields of the message have been read. `mayBeEmpty`: labels alone are no error. */
   finish(mayBeEmpty: boolean): void {
     const { batch, labels, reader } = this
-    if (labels.expandedBytes > this.limits.labelBytes) {
-      reader.fail(`labels of more than ${this.limits.labelBytes} bytes`)
-    }
     if (reader.malformed !== null) return
 
     const reason = labels.settle()
+    if (labels.expandedBytes > this.limits.labelBytes) this.failWide()
     if (reason !== null) this.#refuse(reason, this.#explainLabels)
-    else if (!labels.hasMetricName()) this.#refuse('name-missing', this.#explainName)
+    else if (!labels.hasMetricName) this.#refuse('name-missing', this.#explainName)
     else if (Math.max(this.helpRef, this.unitRef) >= batch.symbolCount) {
       this.#refuse('symbol-out-of-range', this.#explainMetadata)
     } else if (this.#floatCount + this.#histograms.count + this.#exemplars.count > 0) {
@@ -267,6 +265,10 @@ export class TimeSeriesDecoder {
   /** Metadata that is not text is left out: it is never a reason to refuse samples. */
   #readable(symbol: number): number {
     return (this.symbols.traits[symbol]! & IS_UTF8) !== 0 ? symbol : 0
+  }
+
+  failWide(): void {
+    this.reader.fail(`labels of more than ${this.limits.labelBytes} bytes`)
   }
 
   #failFull(what: string): void {

@@ -145,27 +145,36 @@ async function recoverLast(
       lsn: segment.firstLsn,
       chain: segment.chain,
     })
-    let chain = segment.chain ?? 0
-    let groupStart = SEGMENT_HEADER_BYTES
+    let sound = { nextLsn: segment.firstLsn, chain: segment.chain ?? 0 }
+    let soundBytes = segment.chain === undefined ? 0 : SEGMENT_HEADER_BYTES
+    let groupStart = 0
+    let damages: Damage[] = []
     for (;;) {
       const found = await scanner.next(segment.fileBytes, Number.MAX_SAFE_INTEGER)
       if (found.kind === 'end') break
       if (found.kind === 'damage') {
         const { kind, ...damage } = found
-        onDamage({ segment: segment.name, ...damage })
+        damages.push({ segment: segment.name, ...damage })
         continue
       }
-      chain = found.header.payloadCrc
-      if (found.header.isGroupStart) groupStart = found.position
+      // Only what has a sound record behind it is damage; the rest belongs to the torn tail.
+      for (const damage of damages) onDamage(damage)
+      damages = []
+      sound = { nextLsn: scanner.lsn, chain: found.header.payloadCrc }
+      soundBytes = scanner.position
+      // The first group was written together with the segment's header.
+      const isFirst = found.position === SEGMENT_HEADER_BYTES
+      if (found.header.isGroupStart) groupStart = isFirst ? 0 : found.position
     }
-    segment.endLsn = scanner.lsn
-    const hasRecords = scanner.lsn > segment.firstLsn
-    segment.readableBytes = hasRecords || segment.chain !== undefined ? scanner.position : 0
+    segment.endLsn = sound.nextLsn
+    segment.readableBytes = soundBytes
 
     await cutTail(disk, directory, file, segment)
-    if (hasRecords) await writeAgain(file, groupStart, segment.readableBytes)
+    if (sound.nextLsn > segment.firstLsn) await writeAgain(file, groupStart, soundBytes)
     await file.datasync()
-    return { nextLsn: scanner.lsn, chain }
+    // The file may have been made a moment before the end, its name not synced yet.
+    await disk.syncDirectory(directory)
+    return sound
   } finally {
     await file.close()
   }

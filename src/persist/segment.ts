@@ -37,7 +37,9 @@ export type DamageReason =
  * Something of the log that cannot be read. The bytes stay where they are, and reading goes
  * on behind them.
  *
- * Records `fromLsn` to `toLsn` are lost; none when `toLsn` is below `fromLsn`.
+ * Records `fromLsn` to `toLsn` are lost; none when `toLsn` is below `fromLsn`. In the last commit
+ * before a power cut they may be records that nobody was told are safe: a torn commit of several
+ * records looks like a damaged one. A later process meets and reports the same place again.
  */
 export type Damage = {
   segment: string

@@ -400,7 +400,7 @@ test('limits: what a request may make of its body is bounded', () => {
   expect(
     decode(rw2Of([1, 2, 3, 4].map(() => up({ exemplars: [{ value: 1, timestamp: 1 }] }))), batch),
   ).toContain('more than 3 series')
-  const exemplars = samples(4)
+  const exemplars = samples(5).slice(1)
   expect(decode(rw2Of([up({ exemplars })]), batch)).toContain('more than 3 exemplars')
   expect(decode(rw2Of([withSample({ __name__: 'up', a: 'b' })]), batch)).toContain(
     'more than 4 symbols',

@@ -1,0 +1,38 @@
+import { type Child, freePort, startChild } from './child.ts'
+
+/** A gateway as a process of its own, which can be killed and started again over its data. */
+export type SluiceProcess = {
+  /** Of the write endpoint. */
+  url: string
+  /** Of the admin port. */
+  admin: string
+  child: Child
+  /** Over the same data and on the same ports. */
+  startAgain(): Promise<void>
+}
+
+export async function startSluice(
+  directory: string,
+  destination: string,
+  flags: string[] = [],
+): Promise<SluiceProcess> {
+  const [write, admin] = [await freePort(), await freePort()]
+  const start = async (): Promise<Child> => {
+    const child = startChild(process.execPath, [
+      ...['src/main.ts', 'serve', '--data', directory, '--remote-write', destination],
+      ...['--listen', `127.0.0.1:${write}`, '--admin', `127.0.0.1:${admin}`],
+      ...flags,
+    ])
+    await child.ready(`http://127.0.0.1:${admin}/-/ready`)
+    return child
+  }
+  const sluice: SluiceProcess = {
+    url: `http://127.0.0.1:${write}/api/v1/write`,
+    admin: `http://127.0.0.1:${admin}`,
+    child: await start(),
+    startAgain: async () => {
+      sluice.child = await start()
+    },
+  }
+  return sluice
+}
