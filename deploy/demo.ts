@@ -1,12 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { stringify } from 'yaml'
 import { freePort, startChild } from '../test/support/child.ts'
 import { peer } from '../test/support/peers.ts'
-import { startPrometheus } from '../test/support/prometheus.ts'
-import { startSluice } from '../test/support/sluice.ts'
+import { type Prometheus, startPrometheus } from '../test/support/prometheus.ts'
 
 /**
  * The whole thing at work: node exporter -> Prometheus -> Sluice -> central Prometheus, all
@@ -14,81 +14,125 @@ import { startSluice } from '../test/support/sluice.ts'
  */
 
 const REPORT_EVERY_MS = 5_000
+/** Taken where they are free; any other port does as well. */
+const PORTS = { central: 9090, sender: 9091, exporter: 9100, write: 9201, admin: 9202 }
 /** Series that the central Prometheus has just received. */
 const COUNT = 'count({__name__=~".+"})'
+const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts')
 
 type Status = {
   received: Sums
   duplicates: { exact: number; conflict: number; replay: number }
-  destinations: { forwarded: Sums; waitingSamples: number }[]
+  backlog: { samples: number }
+  destinations: { forwarded: Sums }[]
 }
 type Sums = { samples: number; histograms: number }
+type Started = { stop(): Promise<unknown> }[]
 
 const { values } = parseArgs({ options: { seconds: { type: 'string' } } })
-const endsAtMs = performance.now() + Number(values.seconds ?? Number.POSITIVE_INFINITY) * 1000
+const seconds = Number(values.seconds ?? Number.POSITIVE_INFINITY)
+if (!(seconds > 0)) throw new Error(`--seconds takes a positive number, not ${values.seconds}`)
+
 const stopping = new AbortController()
-process.on('SIGINT', () => stopping.abort())
-process.on('SIGTERM', () => stopping.abort())
+const { signal } = stopping
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => stopping.abort())
+// A terminal that was closed is no reason to leave processes behind.
+process.stdout.on('error', () => stopping.abort())
 
 const directory = await mkdtemp(join(tmpdir(), 'sluice-demo-'))
-const started: { stop(): Promise<unknown> }[] = []
+const started: Started = []
 try {
   console.log('Fetching what is not installed, and starting …')
-  const central = await startPrometheus()
-  started.push(central)
-  const sluice = await startSluice(directory, `${central.url}/api/v1/write`)
-  started.push(sluice.child)
-  const exporterPort = await freePort()
-  const exporter = startChild(await peer('node_exporter'), [
-    `--web.listen-address=127.0.0.1:${exporterPort}`,
-  ])
-  started.push(exporter)
-  await exporter.ready(`http://127.0.0.1:${exporterPort}/metrics`)
-  const message = 'io.prometheus.write.v2.Request'
-  const sender = await startPrometheus({
-    externalLabels: { cluster: 'demo' },
-    scrape: [{ job: 'node', target: `127.0.0.1:${exporterPort}` }],
-    remoteWrite: [
-      { url: sluice.url, message },
-      { url: sluice.url, message },
-    ],
-  })
-  started.push(sender)
-
-  console.log(`
-  sends      ${sender.url}   scrapes a node exporter each second, writes everything twice
-  Sluice     ${sluice.admin}/api/v1/status and /metrics
-  central    ${central.url}/query?g0.expr=node_load1
-`)
-  await report(sluice.admin, central.url)
+  const { central, admin } = await startAll(started)
+  const endsAtMs = performance.now() + seconds * 1000
+  const left = () => (signal.aborted ? 0 : endsAtMs - performance.now())
+  await report(admin, central, left)
+} catch (error) {
+  // Ctrl-C may have ended a download in the middle.
+  if (!signal.aborted) throw error
 } finally {
   console.log('Stopping …')
   for (const each of started.reverse()) await each.stop()
   await rm(directory, { recursive: true, force: true })
 }
 
+/** From the far end to the near end. Each is added to `started` as soon as it runs. */
+async function startAll(started: Started): Promise<{ central: Prometheus; admin: string }> {
+  const central = await startPrometheus({ port: await freePort(PORTS.central), detached: true })
+  started.push(central)
+  signal.throwIfAborted()
+  const { admin, url } = await startSluice(started, `${central.url}/api/v1/write`)
+  signal.throwIfAborted()
+  const target = await startExporter(started)
+  signal.throwIfAborted()
+  const destination = { url, message: 'io.prometheus.write.v2.Request' } as const
+  const sender = await startPrometheus({
+    port: await freePort(PORTS.sender),
+    detached: true,
+    externalLabels: { cluster: 'demo' },
+    scrape: [{ job: 'node', target }],
+    remoteWrite: [destination, destination],
+  })
+  started.push(sender)
+
+  // Debian's Prometheus comes without web pages; the API is in every build.
+  console.log(`
+  sender     ${sender.url}/api/v1/targets
+             scrapes a node exporter each second and writes everything twice
+  Sluice     ${admin}/api/v1/status
+             ${admin}/metrics
+  central    ${central.url}/api/v1/query?query=node_load1
+`)
+  return { central, admin }
+}
+
+async function startSluice(started: Started, destination: string) {
+  const write = `127.0.0.1:${await freePort(PORTS.write)}`
+  const admin = `127.0.0.1:${await freePort(PORTS.admin)}`
+  const configuration = {
+    listen: { write, admin },
+    storage: { path: join(directory, 'data') },
+    remote_write: [{ url: destination }],
+  }
+  const path = join(directory, 'sluice.yaml')
+  await writeFile(path, stringify(configuration))
+  const sluice = startChild(process.execPath, [MAIN, 'serve', '--config', path], { detached: true })
+  started.push(sluice)
+  await sluice.ready(`http://${admin}/-/ready`)
+  return { admin: `http://${admin}`, url: `http://${write}/api/v1/write` }
+}
+
+/** Resolves with the target to scrape. */
+async function startExporter(started: Started): Promise<string> {
+  const target = `127.0.0.1:${await freePort(PORTS.exporter)}`
+  const flags = [`--web.listen-address=${target}`]
+  const exporter = startChild(await peer('node_exporter'), flags, { detached: true })
+  started.push(exporter)
+  await exporter.ready(`http://${target}/metrics`)
+  return target
+}
+
 /** One line every few seconds, until somebody stops it or the time is up. */
-async function report(admin: string, central: string): Promise<void> {
-  let before: Status | undefined
-  while (performance.now() < endsAtMs && !stopping.signal.aborted) {
-    await delay(REPORT_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {})
+async function report(admin: string, central: Prometheus, left: () => number): Promise<void> {
+  let before = { received: 0, atMs: performance.now() }
+  while (left() > 0) {
+    await delay(Math.min(REPORT_EVERY_MS, left()), undefined, { signal }).catch(() => {})
+    if (signal.aborted) return
     const status = (await (await fetch(`${admin}/api/v1/status`)).json()) as Status
-    const head = await fetch(`${central}/api/v1/query?query=${encodeURIComponent(COUNT)}`)
-    const arrived = (await head.json()) as { data: { result: { value: [number, string] }[] } }
-    const [destination] = status.destinations
-    const received = sum(status.received)
-    const perSecond = (received - (before ? sum(before.received) : 0)) / (REPORT_EVERY_MS / 1000)
+    const [series] = await central.query(COUNT)
+    const now = { received: sum(status.received), atMs: performance.now() }
+    const perSecond = ((now.received - before.received) * 1000) / (now.atMs - before.atMs)
     const { exact, conflict, replay } = status.duplicates
     console.log(
       [
-        `in ${received} samples (${Math.round(perSecond)}/s)`,
+        `in ${now.received} samples (${Math.round(perSecond)}/s)`,
         `duplicates ${exact + conflict + replay}`,
-        `arrived ${sum(destination!.forwarded)}`,
-        `waiting ${destination!.waitingSamples}`,
-        `series in the central ${arrived.data.result[0]?.value[1] ?? 0}`,
+        `arrived ${status.destinations.reduce((all, { forwarded }) => all + sum(forwarded), 0)}`,
+        `waiting ${status.backlog.samples}`,
+        `series in the central ${series?.value?.[1] ?? 0}`,
       ].join(', '),
     )
-    before = status
+    before = now
   }
 }
 

@@ -128,7 +128,7 @@ export class Buckets {
     return index
   }
 
-  /** What all integer buckets hold together; null when that, or one of them, is no int64 from 0 up. */
+  /** What all integer buckets hold together; null when one is negative or all exceed int64. */
   total(): bigint | null {
     const { words, length } = this.deltas
     let bucket = 0

@@ -51,7 +51,7 @@ export class ProtobufReader {
     this.at = this.limit
   }
 
-  /** Enters a length-delimited field: `const outer = enter(); while (hasMore()) …; leave(outer)`. */
+  /** Enters a nested message: `const outer = enter(); while (hasMore()) …; leave(outer)`. */
   enter(): number {
     const outer = this.limit
     const length = this.uint32()
@@ -75,7 +75,7 @@ export class ProtobufReader {
     return length
   }
 
-  /** A tag, or a uint32 in general. Larger varints are cut to their low 32 bits, as protobuf asks. */
+  /** A tag or any uint32. Larger varints are cut to their low 32 bits, as protobuf asks. */
   uint32(): number {
     const { bytes, limit } = this
     let at = this.at
@@ -102,7 +102,7 @@ export class ProtobufReader {
     return (raw >>> 1) ^ -(raw & 1)
   }
 
-  /** Words of the last 64-bit read: `low` is returned by `varint64` and `fixed64`, `high` stands here. */
+  /** High word of the last 64-bit read; `varint64` and `fixed64` return the low one. */
   high = 0
 
   /** A 64-bit varint; returns its low word, the high one is in `high`. Both unsigned. */
@@ -244,7 +244,7 @@ export class ProtobufWriter {
     this.at = at
   }
 
-  /** A signed integer of at most 2^53 in size, as an int64 varint; a negative one takes ten bytes. */
+  /** An integer of at most 2^53 in size, as an int64 varint; a negative one takes ten bytes. */
   int64(value: number): void {
     const high = Math.floor(value / TWO_32)
     this.varint64((value - high * TWO_32) >>> 0, high >>> 0)

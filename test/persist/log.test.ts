@@ -418,6 +418,20 @@ test('a read that the disk refuses is an error and not damage, and can be tried 
   expect(damages).toEqual([])
 })
 
+test('no file stays open after closing, past rotation, failures, reading and release', async () => {
+  const disk = new MemoryDisk()
+  const { log } = await openLog(disk)
+  await commitEach(log, Array(9).fill(150))
+  disk.fail('datasync', 'EIO', { times: 2 })
+  await expect(commitEach(log, [10])).rejects.toMatchObject({ code: 'LOG_FAILED' })
+  await expect(commitEach(log, [10])).rejects.toMatchObject({ code: 'LOG_FAILED' })
+  await commitEach(log, [150, 150, 150])
+  await readAll(log)
+  await log.release(6)
+  await log.close()
+  expect(disk.openFileCount).toBe(0)
+})
+
 /** Lets everything happen that does not wait for the disk. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await undefined

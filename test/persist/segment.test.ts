@@ -118,6 +118,14 @@ test('a sound record of an earlier life behind the last one is not taken for the
   }
 })
 
+test('what a file holds beyond the limit of its segment is not read, however sound it is', async () => {
+  const { scanner, length } = await scannerOf([Uint8Array.of(1), Uint8Array.of(2)], 1000)
+  expect((await scanner.next(length, 2)).kind).toBe('record')
+  expect(await scanner.next(length, 2)).toMatchObject({ kind: 'end', bytes: 33 })
+  expect((await scanner.next(length - 1, 3)).kind).toBe('end')
+  expect((await scanner.next(length, 3)).kind).toBe('record')
+})
+
 function recordsOf(payloads: readonly Uint8Array[]): Uint8Array {
   const group = emptyGroup(1, 0)
   for (const payload of payloads) addRecord(group, 1, [payload], 42)

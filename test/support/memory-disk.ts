@@ -16,6 +16,7 @@ export class MemoryDisk implements Disk {
   readonly offences: string[] = []
   /** Times that a datasync was asked for. */
   syncCount = 0
+  openFileCount = 0
   /** Bytes that may still be written before the disk is full. */
   freeBytes = Number.POSITIVE_INFINITY
 
@@ -147,6 +148,7 @@ export class MemoryDisk implements Disk {
 
   #file(path: string, inode: Inode): DiskFile {
     const boot = this.#boots
+    this.openFileCount += 1
     const enter = async (kind: FaultKind) => {
       if (boot !== this.#boots) throw diskError('EBADF', path)
       if (inode.hasFailed && kind !== 'read')
@@ -208,7 +210,9 @@ export class MemoryDisk implements Disk {
         inode.seen = changed(inode.seen, change)
       },
       sizeBytes: async () => inode.seen.length,
-      close: async () => undefined,
+      close: async () => {
+        this.openFileCount -= 1
+      },
     }
   }
 

@@ -27,7 +27,7 @@ const PEERS = {
   promtool: {
     executables: ['promtool'],
     variable: 'SLUICE_PROMTOOL',
-    package: 'prometheus',
+    package: 'promtool',
     version: [3, 5],
   },
   node_exporter: {
@@ -52,6 +52,9 @@ const PEERS = {
 
 export type PeerName = keyof typeof PEERS
 
+/** Where Debian puts executables; servers may lie in the second. */
+const FOLDERS = [join('usr', 'bin'), join('usr', 'sbin')]
+
 /**
  * Path of a real peer's executable: from its environment variable, from the PATH when new
  * enough, else unpacked from Debian's packages into a cache folder. Never skips: what
@@ -60,24 +63,30 @@ export type PeerName = keyof typeof PEERS
 export async function peer(name: PeerName): Promise<string> {
   const wanted: Peer = PEERS[name]
   const given = process.env[wanted.variable]
-  if (given !== undefined) return given
+  if (given !== undefined) {
+    if (await isExecutable(given)) return given
+    throw new Error(`${wanted.variable} is ${given}, which is no file that can be executed`)
+  }
   const installed = await onPath(wanted)
   if (installed !== undefined) return installed
 
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
   const directory = join(cache, 'sluice', 'peers', wanted.package)
-  const unpacked = () => firstExecutable(wanted, [join(directory, 'usr', 'bin')])
-  const cached = await unpacked()
+  const folders = FOLDERS.map((folder) => join(directory, folder))
+  const cached = await firstExecutable(wanted, folders)
   if (cached !== undefined) return cached
+  const remedy = `install it, or set ${wanted.variable} to its path`
   try {
     await unpackDebianPackage(wanted.package, directory)
   } catch (cause) {
-    const message = `${name} is not on the PATH, and Debian's package ${wanted.package} could not be fetched; install it, or set ${wanted.variable} to its path`
+    const tried = `the PATH has no ${name} of at least ${wanted.version.join('.')}, and`
+    const message = `${tried} Debian's package ${wanted.package} could not be fetched: ${remedy}`
     throw new Error(message, { cause })
   }
-  const fetched = await unpacked()
-  if (fetched === undefined) throw new Error(`${wanted.package} holds no ${name}`)
-  return fetched
+  const fetched = await firstExecutable(wanted, folders)
+  if (fetched !== undefined) return fetched
+  const found = `Debian's package ${wanted.package}, unpacked in ${directory}, holds no ${name}`
+  throw new Error(`${found}: remove that folder to fetch it again, ${remedy}`)
 }
 
 async function onPath(wanted: Peer): Promise<string | undefined> {
@@ -92,16 +101,20 @@ async function firstExecutable(
   for (const directory of directories.filter((each) => each !== '')) {
     for (const name of executables) {
       const path = join(directory, name)
-      const isThere = await access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-      if (isThere) return path
+      if (await isExecutable(path)) return path
     }
   }
   return undefined
 }
 
+function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** A build that does not tell its version is taken for too old. */
 async function isNewEnough(path: string, [major, minor]: [number, number]): Promise<boolean> {
   const { stdout, stderr } = await run(path, ['--version']).catch(() => ({
     stdout: '',

@@ -12,16 +12,28 @@ export type RemoteSeries = {
   samples: Map<number, string>
 }
 
-/** Everything that a Prometheus holds of matching series, by its remote read endpoint. */
+/** The numbers of the operators on the wire. */
+const OPERATORS = { '=': 0, '!=': 1, '=~': 2, '!~': 3 }
+
+export type Matcher = { name: string; operator: keyof typeof OPERATORS; value: string }
+
+/**
+ * Everything that a Prometheus holds of matching series, by its remote read endpoint. Keys
+ * are the labels in JSON, as sorted pairs of name and value.
+ *
+ * @param selection metric name, regular expression for metric names, or all matchers
+ */
 export async function readRemote(
   url: string,
-  name: RegExp | string,
+  selection: RegExp | string | Matcher[],
   startMs: number,
   endMs: number,
 ): Promise<Map<string, RemoteSeries>> {
-  const isText = typeof name === 'string'
-  const matcher = { type: isText ? 0 : 2, name: '__name__', value: isText ? name : name.source }
-  const query = { startTimestampMs: startMs, endTimestampMs: endMs, matchers: [matcher] }
+  const matchers = matchersOf(selection).map((each) => ({
+    ...each,
+    type: OPERATORS[each.operator],
+  }))
+  const query = { startTimestampMs: startMs, endTimestampMs: endMs, matchers }
   const body = snappy.compress(REQUEST.encode({ queries: [query] }).finish())
   const answer = await fetch(url, {
     method: 'POST',
@@ -35,6 +47,13 @@ export async function readRemote(
   const bytes = new Uint8Array(await answer.arrayBuffer())
   if (!answer.ok) throw new Error(`remote read: ${answer.status} ${Buffer.from(bytes)}`)
   return seriesOf(snappy.decompress(bytes)!)
+}
+
+function matchersOf(selection: RegExp | string | Matcher[]): Matcher[] {
+  if (Array.isArray(selection)) return selection
+  const name = '__name__'
+  if (typeof selection === 'string') return [{ name, operator: '=', value: selection }]
+  return [{ name, operator: '=~', value: selection.source }]
 }
 
 type Decoded = {
