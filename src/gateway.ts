@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Admission } from './admit/admission.ts'
 import { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
-import type { Disk } from './base/disk.ts'
+import { type Disk, withoutSync } from './base/disk.ts'
 import type { Logger } from './base/log.ts'
 import { VERSION } from './base/version.ts'
 import type { Config, DestinationConfig } from './config.ts'
@@ -16,7 +16,7 @@ import { createIngest } from './ingest.ts'
 import { createBatch } from './model/batch.ts'
 import { createDigestKey } from './model/identity.ts'
 import { BLOCK_RECORD, decodeBlock } from './persist/block.ts'
-import { type BlockTotals, BlockWriter } from './persist/block-writer.ts'
+import { BlockWriter, totalsOf } from './persist/block-writer.ts'
 import { Cursor } from './persist/cursor.ts'
 import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
@@ -189,6 +189,7 @@ function startFarHalf(
   stops.push(() => post.close())
   const destination = new Destination({
     name: config.name,
+    protocol: config.protocol,
     post,
     clock,
     random,
@@ -233,6 +234,14 @@ function sourcesOf(
   const { counters, answers, permits } = near
   return {
     received: () => counters.received,
+    pushes: () => counters.pushes,
+    misnamedPushes: () => counters.misnamedPushes,
+    exemplars: () => ({
+      oversized: counters.oversizedExemplars,
+      duplicate: admission.exemplars.duplicates,
+      expired: admission.exemplars.expired,
+      held: admission.exemplars.heldCount,
+    }),
     duplicates: () => ({
       exact: admission.duplicateSamples,
       conflict: admission.conflictingSamples,
@@ -273,26 +282,5 @@ function statusOf(
     waitingSamples: waits ? totals.samples - oldest.samplesBefore : 0,
     waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
     oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,
-  }
-}
-
-/** Where the totals of all blocks stand: the last block in the log says it. */
-async function totalsOf(log: Log): Promise<BlockTotals> {
-  const reader = log.reader(log.lastLsn)
-  const record = log.lastLsn === 0 ? null : await reader.next()
-  await reader.close()
-  if (record === null || record.type !== BLOCK_RECORD) return { samples: 0, bytes: 0 }
-  const { samplesBefore, bytesBefore, counts, message } = decodeBlock(record.payload)
-  return {
-    samples: samplesBefore + counts.samples + counts.histograms,
-    bytes: bytesBefore + message.length,
-  }
-}
-
-/** Acknowledges from the page cache: survives `kill -9`, not a power cut. */
-function withoutSync(disk: Disk): Disk {
-  return {
-    ...disk,
-    open: async (path, mode) => ({ ...(await disk.open(path, mode)), datasync: async () => {} }),
   }
 }

@@ -41,10 +41,13 @@ export type IngestParts = {
 /** What came in, for the metrics; counted when the answer is known. */
 export type IngestCounters = {
   received: Counts
-  replayedPushes: number
+  /** Pushes by what became of them. */
+  pushes: Record<Outcome['kind'] | 'replayed', number>
   replayedSamples: number
-  malformedPushes: number
-  backloggedPushes: number
+  /** Requests of version 2.0 that call themselves 1.0, and so seem to be empty. */
+  misnamedPushes: number
+  /** Exemplars left out because their labels are too long. */
+  oversizedExemplars: number
   rejected: Map<string, number>
 }
 
@@ -67,7 +70,7 @@ export function createIngest(parts: IngestParts) {
 
     const malformed = decode(push)
     if (malformed !== null) {
-      counters.malformedPushes += 1
+      counters.pushes.malformed += 1
       return { kind: 'malformed', reason: malformed }
     }
 
@@ -85,6 +88,7 @@ export function createIngest(parts: IngestParts) {
     }
     parts.onCommit((clock.monotonicMs() - startMs) / 1000)
     replay.remember(digest, outcome, clock.monotonicMs())
+    counters.pushes[outcome.kind] += 1
     return outcome
   }
 
@@ -116,7 +120,7 @@ export function createIngest(parts: IngestParts) {
       written.samples -= judgement.refused.samples
       written.histograms -= judgement.refused.histograms
     }
-    countBatch(counters, written, batch.rejections)
+    countBatch(counters, written, batch)
     if (batch.rejections.isEmpty) return { kind: 'accepted', written }
     return { kind: 'partial', written, reason: sentence(batch.rejections) }
   }
@@ -162,19 +166,19 @@ function sentence(rejections: Rejections): string {
 function createCounters(): IngestCounters {
   return {
     received: noCounts(),
-    replayedPushes: 0,
+    pushes: { accepted: 0, partial: 0, malformed: 0, backlogged: 0, replayed: 0 },
     replayedSamples: 0,
-    malformedPushes: 0,
-    backloggedPushes: 0,
+    misnamedPushes: 0,
+    oversizedExemplars: 0,
     rejected: new Map(),
   }
 }
 
-function countBatch(
-  { received, rejected }: IngestCounters,
-  written: Counts,
-  rejections: Rejections,
-) {
+function countBatch(counters: IngestCounters, written: Counts, batch: Batch): void {
+  const { received, rejected } = counters
+  const { rejections } = batch
+  if (batch.misnamedFields > 0) counters.misnamedPushes += 1
+  counters.oversizedExemplars += batch.exemplarsOversized
   received.samples += written.samples + rejections.counts.samples
   received.histograms += written.histograms + rejections.counts.histograms
   received.exemplars += written.exemplars + rejections.counts.exemplars
@@ -184,7 +188,7 @@ function countBatch(
 }
 
 function countReplay(counters: IngestCounters, outcome: Outcome): Outcome {
-  counters.replayedPushes += 1
+  counters.pushes.replayed += 1
   if ('written' in outcome) {
     const samples = outcome.written.samples + outcome.written.histograms
     counters.replayedSamples += samples
@@ -196,6 +200,6 @@ function countReplay(counters: IngestCounters, outcome: Outcome): Outcome {
 }
 
 function refuse(counters: IngestCounters, reason: string): Outcome {
-  counters.backloggedPushes += 1
+  counters.pushes.backlogged += 1
   return { kind: 'backlogged', reason }
 }

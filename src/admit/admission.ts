@@ -1,6 +1,6 @@
 import { type Batch, DIGEST_WORDS, grown, symbolText } from '../model/batch.ts'
 import { noCounts } from '../model/counts.ts'
-import type { Judgement, Slice } from '../model/judgement.ts'
+import { createJudgement, type Judgement, type Slice } from '../model/judgement.ts'
 import { Exemplars } from './exemplars.ts'
 import { MetadataMemory } from './metadata.ts'
 import { SeriesTable } from './series-table.ts'
@@ -51,17 +51,7 @@ export class Admission {
   #seriesRow = new Int32Array(1024)
   /** Per series of the batch: 1 when a sample of it was kept. */
   #carries = new Uint8Array(1024)
-  readonly #judgement: Judgement = {
-    keep: new Uint8Array(1024),
-    exemplarCarrier: new Int32Array(64),
-    metadata: new Uint32Array(1024),
-    held: [],
-    kept: noCounts(),
-    refused: noCounts(),
-    fence: 0,
-    minTimestampMs: Number.POSITIVE_INFINITY,
-    maxTimestampMs: Number.NEGATIVE_INFINITY,
-  }
+  readonly #judgement = createJudgement()
 
   constructor({ seriesMax, outOfOrderWindowMs, lastBlock }: AdmissionOptions) {
     this.table = new SeriesTable(seriesMax)

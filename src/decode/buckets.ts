@@ -1,5 +1,6 @@
 import { grown } from '../model/batch.ts'
-import type { ProtobufReader, ProtobufWriter } from '../wire/protobuf.ts'
+import type { ProtobufReader } from '../wire/protobuf-reader.ts'
+import type { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { HISTOGRAM_BUCKETS_MAX } from './limits.ts'
 
 const INT64_MAX = 2n ** 63n - 1n

@@ -1,5 +1,5 @@
 import { type Batch, growExemplars } from '../model/batch.ts'
-import type { ProtobufReader } from '../wire/protobuf.ts'
+import type { ProtobufReader } from '../wire/protobuf-reader.ts'
 import type { LabelList } from './labels.ts'
 import { EXEMPLAR_CODE_POINTS_MAX, type RequestLimits } from './limits.ts'
 import { isExactMs } from './sample-time.ts'

@@ -1,4 +1,4 @@
-import type { ProtobufReader } from '../wire/protobuf.ts'
+import type { ProtobufReader } from '../wire/protobuf-reader.ts'
 import { Buckets, Words64 } from './buckets.ts'
 
 /** A member of a oneof, as a uint64 or as the bits of a double; unset is the integer 0. */

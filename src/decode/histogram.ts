@@ -1,6 +1,7 @@
 import { type Batch, grown } from '../model/batch.ts'
 import { type DigestKey, digestBytes } from '../model/identity.ts'
-import { type ProtobufReader, ProtobufWriter } from '../wire/protobuf.ts'
+import type { ProtobufReader } from '../wire/protobuf-reader.ts'
+import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import type { Words64 } from './buckets.ts'
 import { histogramProblem } from './histogram-check.ts'
 import {

@@ -1,6 +1,6 @@
 import { type Batch, grown, symbolText } from '../model/batch.ts'
 import type { RejectReason } from '../model/rejection.ts'
-import type { ProtobufReader } from '../wire/protobuf.ts'
+import type { ProtobufReader } from '../wire/protobuf-reader.ts'
 import { LABELS_PER_SERIES_MAX } from './limits.ts'
 import { IS_FILLED, IS_NAME_LABEL, IS_UTF8, type SymbolTable } from './symbols.ts'
 

@@ -33,7 +33,10 @@ export function createRemoteWrite1Decoder(
       const tag = reader.uint32()
       if (tag === 0x0a) readTimeSeries(series)
       else if (tag === 0x1a) readFamily(series)
-      else reader.skip(tag)
+      else {
+        if (tag === 0x22 || tag === 0x2a) batch.misnamedFields += 1
+        reader.skip(tag)
+      }
       if (batch.symbolCount > limits.symbols) reader.fail(`more than ${limits.symbols} symbols`)
     }
     if (reader.malformed !== null) clearBatch(batch, body)

@@ -8,7 +8,7 @@ import {
 } from '../model/batch.ts'
 import { combineDigests, type DigestKey } from '../model/identity.ts'
 import type { RejectReason } from '../model/rejection.ts'
-import { ProtobufReader } from '../wire/protobuf.ts'
+import { ProtobufReader } from '../wire/protobuf-reader.ts'
 import { decodeExemplar, type ReadLabels } from './exemplar.ts'
 import { HistogramDecoder } from './histogram.ts'
 import { LabelList } from './labels.ts'

@@ -3,7 +3,7 @@ import { assert } from '../base/errors.ts'
 import { type Batch, createBatch, symbolText } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
 import { type Counts, noCounts } from '../model/counts.ts'
-import { ProtobufWriter } from '../wire/protobuf.ts'
+import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { snappy } from '../wire/snappy.ts'
 import type { Protocol, Verdict } from './answer.ts'
 import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
@@ -20,6 +20,8 @@ export type DestinationParts = {
   /** In [0, 1). */
   random: () => number
   onEvent: (event: Event) => void
+  /** What is spoken first; `rw1` is spoken for good. */
+  protocol?: Protocol
   /** Fills `batch` from a decompressed 2.0 message; a reason when that is damaged. */
   decode: (raw: Uint8Array, batch: Batch) => string | null
 }
@@ -45,13 +47,14 @@ export class Destination {
   readonly #onEvent: (event: Event) => void
   readonly #decode: DestinationParts['decode']
   /** Until then, by the monotonic clock, this destination speaks 1.0. */
-  #fallbackUntilMs = Number.NEGATIVE_INFINITY
+  #fallbackUntilMs: number
   readonly #writer = new ProtobufWriter()
   /** Batches that are not in use; every block that goes out as 1.0 needs one to itself. */
   readonly #batches: Batch[] = []
 
-  constructor({ name, post, clock, random, onEvent, decode }: DestinationParts) {
+  constructor({ name, post, clock, random, onEvent, decode, protocol }: DestinationParts) {
     this.name = name
+    this.#fallbackUntilMs = protocol === 'rw1' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
     this.#clock = clock
     this.#onEvent = (event) => onEvent({ ...event, destination: name })
     this.#decode = decode

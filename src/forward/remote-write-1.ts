@@ -1,6 +1,7 @@
 import type { Batch } from '../model/batch.ts'
 import { type Counts, noCounts } from '../model/counts.ts'
-import { ProtobufReader, type ProtobufWriter } from '../wire/protobuf.ts'
+import { ProtobufReader } from '../wire/protobuf-reader.ts'
+import type { ProtobufWriter } from '../wire/protobuf-writer.ts'
 
 /** `field << 3 | wireType` of prometheus.WriteRequest and what is in it. */
 const REQUEST_TIMESERIES = 0x0a

@@ -1,5 +1,6 @@
 import { type Counts, noCounts } from '../model/counts.ts'
-import { ProtobufReader, type ProtobufWriter } from '../wire/protobuf.ts'
+import { ProtobufReader } from '../wire/protobuf-reader.ts'
+import type { ProtobufWriter } from '../wire/protobuf-writer.ts'
 
 /** `field << 3 | wireType` of io.prometheus.write.v2.Request and of its TimeSeries. */
 const REQUEST_TIMESERIES = 0x2a

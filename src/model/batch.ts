@@ -80,6 +80,9 @@ export type Batch = {
   familyHelpRef: Uint32Array
   familyUnitRef: Uint32Array
 
+  /** Fields 4 and 5 in a request of version 1.0: 2.0 has its symbols and series there. */
+  misnamedFields: number
+
   /** What the decoder refused of the request; admission adds to it. */
   rejections: Rejections
 }
@@ -121,11 +124,12 @@ export function createBatch(): Batch {
     familyType: new Uint8Array(64),
     familyHelpRef: new Uint32Array(64),
     familyUnitRef: new Uint32Array(64),
+    misnamedFields: 0,
     rejections: new Rejections(),
   }
 }
 
-/** Makes the batch empty over `bytes`, with symbol 0 in place. */
+/** Makes the batch empty over `bytes`; the decoder adds symbol 0. */
 export function clearBatch(batch: Batch, bytes: Uint8Array): void {
   batch.bytes = bytes
   batch.symbolCount = 0
@@ -136,6 +140,7 @@ export function clearBatch(batch: Batch, bytes: Uint8Array): void {
   batch.exemplarCount = 0
   batch.exemplarsOversized = 0
   batch.familyCount = 0
+  batch.misnamedFields = 0
   batch.rejections.clear()
 }
 

@@ -1,4 +1,4 @@
-import type { Counts } from './counts.ts'
+import { type Counts, noCounts } from './counts.ts'
 
 /** An exemplar that came without a sample of its series and waits for the next one. */
 export type HeldExemplar = {
@@ -39,4 +39,18 @@ export type Judgement = {
   fence: number
   minTimestampMs: number
   maxTimestampMs: number
+}
+
+export function createJudgement(): Judgement {
+  return {
+    keep: new Uint8Array(1024),
+    exemplarCarrier: new Int32Array(64),
+    metadata: new Uint32Array(1024),
+    held: [],
+    kept: noCounts(),
+    refused: noCounts(),
+    fence: 0,
+    minTimestampMs: Number.POSITIVE_INFINITY,
+    maxTimestampMs: Number.NEGATIVE_INFINITY,
+  }
 }

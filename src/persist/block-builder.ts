@@ -3,7 +3,7 @@ import type { Block } from '../model/block.ts'
 import { noCounts } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
-import { ProtobufWriter } from '../wire/protobuf.ts'
+import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { snappy } from '../wire/snappy.ts'
 import { SymbolWriter } from './symbol-writer.ts'
 
@@ -140,12 +140,7 @@ export class BlockBuilder {
     const startMs = batch.sampleStartMs[from]!
     out.uint32(TIMESERIES)
     const message = out.open()
-    this.#addRefs(
-      batch,
-      LABELS_REFS,
-      batch.seriesLabelStart[series]!,
-      batch.seriesLabelEnd[series]!,
-    )
+    this.#addRefs(batch, batch.seriesLabelStart[series]!, batch.seriesLabelEnd[series]!)
     let i = from
     for (; i < to; i++) {
       if (judgement.keep[i] !== 1) continue
@@ -203,7 +198,7 @@ export class BlockBuilder {
       const i = next
       next = this.#nextExemplar.get(i)
       const message = this.#openExemplar()
-      this.#addRefs(batch, LABELS_REFS, batch.exemplarLabelStart[i]!, batch.exemplarLabelEnd[i]!)
+      this.#addRefs(batch, batch.exemplarLabelStart[i]!, batch.exemplarLabelEnd[i]!)
       this.#closeExemplar(message, bits[i * 2]!, bits[i * 2 + 1]!, batch.exemplarTimestampMs[i]!)
     }
     for (const held of judgement.held) {
@@ -275,10 +270,10 @@ export class BlockBuilder {
   }
 
   /** Packed references to the labels `[from, to)` of the batch. */
-  #addRefs(batch: Batch, tag: number, from: number, to: number): void {
+  #addRefs(batch: Batch, from: number, to: number): void {
     if (from === to) return
     const out = this.#out
-    out.uint32(tag)
+    out.uint32(LABELS_REFS)
     const message = out.open()
     for (let i = from; i < to; i++) out.uint32(this.#symbol(batch, batch.labelRefs[i]!))
     out.close(message)

@@ -1,6 +1,6 @@
 import { assert } from '../base/errors.ts'
 import type { DigestKey } from '../model/identity.ts'
-import { BLOCK_RECORD, encodeBlock } from './block.ts'
+import { BLOCK_RECORD, decodeBlock, encodeBlock } from './block.ts'
 import { BlockBuilder, type FamilyOf } from './block-builder.ts'
 import type { Log } from './log.ts'
 
@@ -85,5 +85,18 @@ export class BlockWriter {
     const { committedLsn } = this.#log
     this.#sealed = this.#sealed.filter(({ number }) => number > committedLsn)
     return committedLsn
+  }
+}
+
+/** Where the totals of all blocks stand: the last block in the log says it. */
+export async function totalsOf(log: Log): Promise<BlockTotals> {
+  const reader = log.reader(log.lastLsn)
+  const record = log.lastLsn === 0 ? null : await reader.next()
+  await reader.close()
+  if (record === null || record.type !== BLOCK_RECORD) return { samples: 0, bytes: 0 }
+  const { samplesBefore, bytesBefore, counts, message } = decodeBlock(record.payload)
+  return {
+    samples: samplesBefore + counts.samples + counts.histograms,
+    bytes: bytesBefore + message.length,
   }
 }

@@ -1,6 +1,6 @@
 import { DIGEST_WORDS, grown } from '../model/batch.ts'
 import { type DigestKey, digestBytes } from '../model/identity.ts'
-import { ProtobufWriter } from '../wire/protobuf.ts'
+import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 
 /** Field 4 of `io.prometheus.write.v2.Request`: symbols, length-delimited. */
 const SYMBOLS_TAG = (4 << 3) | 2

@@ -70,6 +70,16 @@ function registerIntake(registry: Registry, sources: MetricSources): void {
     'Write requests whose sender said that it tries again.',
     sources.retriedRequests,
   )
+  counters(registry, 'sluice_receive_pushes_total', 'Write requests read, by outcome.', {
+    labels: ['outcome'],
+    read: () => Object.entries(sources.pushes()).map(([outcome, n]): Point => [{ outcome }, n]),
+  })
+  counter(
+    registry,
+    'sluice_receive_misnamed_requests_total',
+    'Requests of version 2.0 whose Content-Type does not say so: they seem to be empty.',
+    sources.misnamedPushes,
+  )
   for (const kind of ['samples', 'histograms', 'exemplars'] as const) {
     counter(
       registry,
@@ -111,6 +121,16 @@ function registerAdmission(registry: Registry, sources: MetricSources): void {
     'Samples that passed without deduplication, because the series table was full.',
     () => sources.series().untrackedSamples,
   )
+  counters(registry, 'sluice_admit_dropped_exemplars_total', 'Exemplars that went no further.', {
+    labels: ['reason'],
+    read: () => {
+      const { held: _, ...dropped } = sources.exemplars()
+      return Object.entries(dropped).map(([reason, n]): Point => [{ reason }, n])
+    },
+  })
+  gauge(registry, 'sluice_admit_held_exemplars', 'Exemplars that wait for a sample.', () => {
+    return sources.exemplars().held
+  })
   gauge(registry, 'sluice_admit_series', 'Series in the table of active series.', () => {
     return sources.series().active
   })

@@ -11,6 +11,9 @@ export type Snapshot = {
   /** Why no push is taken at the moment, or null. */
   notReady: string | null
   received: Counts
+  pushes: Record<string, number>
+  misnamedPushes: number
+  exemplars: { oversized: number; duplicate: number; expired: number; held: number }
   duplicates: { exact: number; conflict: number; replay: number }
   rejected: Record<string, number>
   /** Of all destinations together. */
@@ -41,6 +44,9 @@ export function createSnapshot({ sources, clock, notReady }: SnapshotParts): () 
       uptimeSeconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),
       notReady: notReady(),
       received: { ...sources.received() },
+      pushes: { ...sources.pushes() },
+      misnamedPushes: sources.misnamedPushes(),
+      exemplars: { ...sources.exemplars() },
       duplicates: { ...sources.duplicates() },
       rejected: Object.fromEntries(sources.rejected()),
       backlog: {

@@ -9,6 +9,12 @@ import type { Counts } from '../model/counts.ts'
  */
 export type MetricSources = {
   received: () => Counts
+  /** Pushes by what became of them. */
+  pushes: () => Record<string, number>
+  /** Requests of version 2.0 that call themselves 1.0. */
+  misnamedPushes: () => number
+  /** Exemplars that will not travel, and those that may still. */
+  exemplars: () => { oversized: number; duplicate: number; expired: number; held: number }
   /** Samples that were there already, by how that was found. */
   duplicates: () => { exact: number; conflict: number; replay: number }
   /** Elements by reason. */

@@ -57,10 +57,11 @@ test('G5: a space before the proto parameter does not hide it', () =>
   }))
 
 test('G6: a 2.0 body that calls itself 1.0 is an empty 1.0 request', () =>
-  withGateway(async ({ post, receiver }) => {
+  withGateway(async ({ post, receiver, admin }) => {
     const answer = await post(body2, { 'Content-Type': RW1_TYPE })
     expect(answer).toMatchObject({ status: 204, written: null })
     expect(receiver.requests).toEqual([])
+    expect(JSON.parse(await admin('/api/v1/status'))).toMatchObject({ misnamedPushes: 1 })
   }))
 
 test('G7: a 1.0 body that calls itself 2.0 is answered with explicit zeros', () =>
@@ -221,3 +222,13 @@ test(
       { quota: '1MiB' },
     ),
 )
+
+test('a destination with protobuf_message prometheus.WriteRequest is only ever sent 1.0', () =>
+  withGateway(
+    async ({ push2, receiver }) => {
+      expect(await push2(oneSample)).toMatchObject({ status: 204 })
+      await expect.poll(() => receiver.samplesOf(labels)).toHaveLength(1)
+      expect(receiver.requests.map(({ protocol }) => protocol)).toEqual(['rw1'])
+    },
+    { yaml: '    protobuf_message: prometheus.WriteRequest' },
+  ))

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { encodeRemoteWrite1 } from '../../src/forward/remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from '../../src/forward/remote-write-2.ts'
 import { createBatch } from '../../src/model/batch.ts'
-import { ProtobufWriter } from '../../src/wire/protobuf.ts'
+import { ProtobufWriter } from '../../src/wire/protobuf-writer.ts'
 import {
   bitsOf,
   decodeHistogram,

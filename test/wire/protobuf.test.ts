@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { expect, test } from 'vitest'
-import { ProtobufReader, ProtobufWriter, varintBytes } from '../../src/wire/protobuf.ts'
+import { ProtobufReader } from '../../src/wire/protobuf-reader.ts'
+import { ProtobufWriter, varintBytes } from '../../src/wire/protobuf-writer.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 100)
 
