@@ -1,0 +1,94 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { leaveTargetCore } from './cpu.ts'
+import { writeResults } from './results.ts'
+import { stopAll } from './rig.ts'
+import { type Context, ROWS } from './rows.ts'
+import { type Measurement, tableHead, tableLine, withRatios } from './table.ts'
+
+const USAGE = `npm run bench -- [options]
+
+  --quick           shorter windows and fewer rows: ends in two minutes
+  --only ROW        this row; may be given several times: ${ROWS.map(({ name }) => name).join(' ')}
+  --no-peers        Sluice alone
+  --source DIR      measures another checkout of Sluice with this benchmark
+  --cpu-prof DIR    writes a CPU profile of Sluice for each row
+  --out FILE        where results go; bench/results.json for a whole run, nowhere for --only
+`
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    'no-peers': { type: 'boolean', default: false },
+    source: { type: 'string' },
+    'cpu-prof': { type: 'string' },
+    out: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+const PROJECT = fileURLToPath(new URL('..', import.meta.url))
+/** Nothing takes so long, unless it hangs. */
+const ROW_SECONDS_MAX = 600
+
+async function main(): Promise<void> {
+  const rows = ROWS.filter(({ name, isLong }) =>
+    values.only === undefined ? !(values.quick && isLong) : values.only.includes(name),
+  )
+  if (values.help || rows.length === 0) return void console.log(USAGE)
+  await leaveTargetCore()
+  const caches = join(PROJECT, '.cache')
+  await mkdir(caches, { recursive: true })
+  const workspace = await mkdtemp(join(caches, 'bench-'))
+  endOnSignals(workspace)
+  try {
+    const lines: Measurement[] = []
+    console.log(tableHead())
+    for (const row of rows) {
+      const deadline = setTimeout(() => endOf(row.name), ROW_SECONDS_MAX * 1000)
+      for await (const line of row.run(contextOf(workspace))) {
+        lines.push(withRatios(line, lines))
+        console.log(tableLine(lines.at(-1)!))
+      }
+      clearTimeout(deadline)
+    }
+    const out = values.out ?? (values.only ? undefined : join(PROJECT, 'bench', 'results.json'))
+    if (out !== undefined) await writeResults(resolve(out), lines, values)
+  } finally {
+    await stopAll()
+    await rm(workspace, { recursive: true, force: true })
+  }
+}
+
+function contextOf(workspace: string): Context {
+  const { quick, source, 'cpu-prof': profiles } = values
+  return {
+    setting: { workspace, warmUpSeconds: quick ? 3 : 8, windowSeconds: quick ? 3 : 12 },
+    peers: values['no-peers'] ? [] : ['vmagent', 'prometheus'],
+    sluice: {
+      ...(source !== undefined && { source: resolve(source) }),
+      ...(profiles !== undefined && { profiles: resolve(profiles) }),
+    },
+  }
+}
+
+/** What was started is ended, whatever ends us. */
+function endOnSignals(workspace: string): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, async () => {
+      await stopAll()
+      await rm(workspace, { recursive: true, force: true })
+      process.exit(130)
+    })
+  }
+}
+
+function endOf(row: string): void {
+  console.error(`${row} took more than ${ROW_SECONDS_MAX} seconds`)
+  process.kill(process.pid, 'SIGTERM')
+}
+
+await main()

@@ -1,0 +1,223 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { cpuMicros, residentBytes, threadMicros } from './cpu.ts'
+import { type Helper, startHelper } from './helper.ts'
+import type { Rounds, SenderOrders, Sending, Sent } from './sender.ts'
+import type { Arrived, SinkOrders } from './sink.ts'
+import { startTarget, type Target, type TargetOptions } from './target.ts'
+
+export type Plan = Omit<TargetOptions, 'directory' | 'sink'> & {
+  protocol: 'rw1' | 'rw2'
+  series: number
+  pushSamples?: number
+  /** Two make an HA pair: the second one sends the same samples in other bodies. */
+  senders?: 1 | 2
+}
+
+/** What is the same for all plans of a run. */
+export type Setting = {
+  /** On a real disk: a sync to memory costs nothing. */
+  workspace: string
+  warmUpSeconds: number
+  windowSeconds: number
+}
+
+/** One stretch of load, up to the arrival of its last sample. */
+export type Window = {
+  arrivedSamples: number
+  /** Of the target, all its threads, until the last sample had arrived. */
+  cpuMicros: number
+  /** Of the thread that worked most. */
+  busiestThreadMicros: number
+  /** Until nearly all had arrived, so that a flush at the end does not count. */
+  samplesPerSecond: number
+  bytesOut: number
+  residentBytes: number
+  sent: Sent
+}
+
+/** Rounds follow each other faster than in life, and no receiver takes samples from far ahead. */
+const INTERVAL_MS = 500
+const CONNECTIONS = 10
+/** Of prepared bodies. */
+const MEMORY_BYTES = 1.5e9
+const STALL_MS = 30_000
+const NEARLY_ALL = 0.95
+
+/**
+ * A target between a sender and a sink of its own, and the books about what was sent and
+ * what must arrive. It knows nothing of rows.
+ */
+export class Rig {
+  readonly target: Target
+  readonly sink: Helper<SinkOrders>
+  readonly sender: Helper<SenderOrders>
+  readonly plan: Plan
+  readonly residentBytesAtStart: number
+  readonly samplesPerRound: number
+  readonly #stops: AsyncDisposableStack
+  #round = 0
+  #expected = 0
+  #bytesPerRound = 0
+
+  private constructor(
+    plan: Plan,
+    parts: Pick<Rig, 'target' | 'sink' | 'sender' | 'residentBytesAtStart' | 'samplesPerRound'>,
+    stops: AsyncDisposableStack,
+  ) {
+    this.plan = plan
+    this.target = parts.target
+    this.sink = parts.sink
+    this.sender = parts.sender
+    this.residentBytesAtStart = parts.residentBytesAtStart
+    this.samplesPerRound = parts.samplesPerRound
+    this.#stops = stops
+  }
+
+  static async start(plan: Plan, { workspace }: Setting): Promise<Rig> {
+    const stops = new AsyncDisposableStack()
+    RUNNING.add(stops)
+    stops.defer(() => void RUNNING.delete(stops))
+    try {
+      const directory = await mkdtemp(join(workspace, `${plan.name}-`))
+      stops.defer(() => rm(directory, { recursive: true, force: true }))
+      const sink = startHelper<SinkOrders>('sink.ts')
+      stops.defer(() => sink.stop())
+      const port = await sink.ask('listen')
+      const url = `http://127.0.0.1:${port}/api/v1/write`
+      const target = await startTarget({ ...plan, directory, sink: url })
+      stops.defer(() => target.child.stop().then(() => undefined))
+      const sender = startHelper<SenderOrders>('sender.ts')
+      stops.defer(() => sender.stop())
+      const { samplesPerRound } = await sender.ask('aim', aimOf(plan, target.url))
+      const residentBytesAtStart = await residentBytes(target.child.process.pid!)
+      return new Rig(plan, { target, sink, sender, residentBytesAtStart, samplesPerRound }, stops)
+    } catch (error) {
+      await stops.disposeAsync()
+      throw error
+    }
+  }
+
+  /** Sends until everything is compiled and known. */
+  async warmUp(seconds: number): Promise<{ samplesPerSecond: number }> {
+    const endMs = performance.now() + seconds * 1000
+    let samplesPerSecond = 0
+    do {
+      const count = Math.max(1, Math.floor(samplesPerSecond / 2 / this.samplesPerRound))
+      const rounds = this.nextRounds(count)
+      await this.sender.ask('begin', rounds)
+      const window = await this.measure(rounds)
+      samplesPerSecond = window.samplesPerSecond
+    } while (performance.now() < endMs)
+    return { samplesPerSecond }
+  }
+
+  /** Rounds that were not sent before. */
+  nextRounds(count: number): Rounds {
+    const from = this.#round
+    this.#round += count
+    return { from, count }
+  }
+
+  /** As many rounds as will take so long; at least one, and no more than memory has room for. */
+  roundsFor(seconds: number, samplesPerSecond: number): Rounds {
+    const wanted = Math.round((seconds * samplesPerSecond) / this.samplesPerRound)
+    const room = Math.floor(MEMORY_BYTES / Math.max(1, this.#bytesPerRound))
+    return this.nextRounds(Math.max(1, Math.min(wanted, room)))
+  }
+
+  async prepare(rounds: Rounds): Promise<void> {
+    this.#bytesPerRound = (await this.sender.ask('prepare', rounds)) / rounds.count
+  }
+
+  /**
+   * Sends what was prepared or begun and waits until it has arrived.
+   *
+   * @param copies how often each sample of these rounds must arrive
+   * @throws when samples are missing, or more arrive than were sent
+   */
+  async measure(rounds: Rounds, sending: Partial<Sending> = {}, copies = 1): Promise<Window> {
+    const pid = this.target.child.process.pid!
+    const before = await this.arrivedExactly()
+    const threadsBefore = await threadMicros(pid)
+    const cpuBefore = await cpuMicros(pid)
+    const expected = rounds.count * this.samplesPerRound * copies
+    this.#expected += expected
+
+    const startMs = performance.now()
+    const sending_ = this.sender.ask('send', { connections: CONNECTIONS, ...sending })
+    const [sent, { after, nearlyMs }] = await Promise.all([
+      sending_,
+      this.#arrival(before.samples + NEARLY_ALL * expected, sending_),
+    ])
+    const threads = await threadMicros(pid)
+    const cpu = (await cpuMicros(pid)) - cpuBefore
+    const busiest = [...threads].map(([id, micros]) => micros - (threadsBefore.get(id) ?? 0))
+    return {
+      arrivedSamples: expected,
+      cpuMicros: cpu,
+      busiestThreadMicros: Math.max(...busiest),
+      samplesPerSecond: (NEARLY_ALL * expected * 1000) / (nearlyMs - startMs),
+      bytesOut: after.bytes - before.bytes,
+      residentBytes: await residentBytes(pid),
+      sent,
+    }
+  }
+
+  /** What has arrived, when it is what had to arrive by now. */
+  async arrivedExactly(): Promise<Arrived> {
+    const arrived = await this.sink.ask('arrived')
+    if (arrived.samples !== this.#expected) {
+      const { samples } = arrived
+      const count = Math.abs(samples - this.#expected)
+      const verdict = samples < this.#expected ? 'are missing at' : 'too many are at'
+      throw new Error(`${this.plan.name}: ${count} samples ${verdict} the sink`)
+    }
+    return arrived
+  }
+
+  /** Polls the sink until everything is there, and notes when nearly everything was. */
+  async #arrival(nearly: number, sending: Promise<unknown>) {
+    let isSent = false
+    sending.then(
+      () => (isSent = true),
+      () => (isSent = true),
+    )
+    let nearlyMs = 0
+    let progressMs = performance.now()
+    let last = 0
+    while (true) {
+      const after = await this.sink.ask('arrived')
+      const nowMs = performance.now()
+      if (after.samples !== last || !isSent) progressMs = nowMs
+      last = after.samples
+      if (nearlyMs === 0 && after.samples >= nearly) nearlyMs = nowMs
+      const isOver = isSent && after.samples >= this.#expected
+      if (isOver || nowMs - progressMs > STALL_MS) {
+        await this.arrivedExactly()
+        return { after, nearlyMs }
+      }
+      await delay(20)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stops.disposeAsync()
+  }
+}
+
+const RUNNING = new Set<AsyncDisposableStack>()
+
+/** Ends all processes of all rigs and removes their directories. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...RUNNING].map((stops) => stops.disposeAsync()))
+}
+
+function aimOf({ protocol, series, pushSamples = 2_000, senders = 1 }: Plan, url: string) {
+  // A sample of the past would be taken for one that its sender has already forwarded.
+  const startMs = Date.now() + 1_000
+  const load = { protocol, series, pushSamples, startMs, intervalMs: INTERVAL_MS }
+  const loads = [load, { ...load, shift: 700 }].slice(0, senders)
+  return { url, protocol, loads }
+}
