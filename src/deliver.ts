@@ -22,10 +22,12 @@ export type Delivered = {
 
 type LogRecord = { lsn: number; type: number; payload: Uint8Array }
 
+type LogReader = { next(): Promise<LogRecord | null>; close(): Promise<void> }
+
 /** What delivery asks of the log; `persist/log.ts` is one. */
 export type DeliveredLog = {
   /** Committed records from `fromLsn` on; null when there is none yet. */
-  reader(fromLsn: number): { next(): Promise<LogRecord | null> }
+  reader(fromLsn: number): LogReader
   waitBeyond(lsn: number, signal: AbortSignal): Promise<void>
   release(lsn: number): Promise<void>
 }
@@ -99,8 +101,16 @@ export class Delivery {
   }
 
   async #run(): Promise<void> {
-    const { log, cursor } = this.#parts
-    const reader = log.reader(cursor.position)
+    const reader = this.#parts.log.reader(this.#parts.cursor.position)
+    try {
+      await this.#deliverFrom(reader)
+    } finally {
+      await reader.close()
+    }
+  }
+
+  async #deliverFrom(reader: LogReader): Promise<void> {
+    const { log } = this.#parts
     while (!this.#signal.aborted) {
       // Set before looking, so that what ends meanwhile is not missed.
       const woken = new Promise<void>((resolve) => {

@@ -3,13 +3,15 @@ import { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import type { Batch } from './model/batch.ts'
 import { type Counts, noCounts } from './model/counts.ts'
-import type { Slice } from './model/judgement.ts'
+import type { Judgement, Slice } from './model/judgement.ts'
 import type { Outcome, Sender } from './model/outcome.ts'
 import type { Rejections } from './model/rejection.ts'
 import type { BlockWriter } from './persist/block-writer.ts'
 
 /** A larger push is cut into several blocks, at the borders of series. */
 const BLOCK_SAMPLES_MAX = 10_000
+/** A smaller push shares a block, and with it a request to the destination, with others. */
+const ADOPTED_SAMPLES_MIN = 1_000
 
 export type Protocol = 'rw1' | 'rw2'
 
@@ -74,7 +76,7 @@ export function createIngest(parts: IngestParts) {
       return { kind: 'malformed', reason: malformed }
     }
 
-    const outcome = admit(push.sender)
+    const outcome = admit(push)
 
     // A push of nothing but duplicates waits too, because the samples that it duplicates
     // may not be on disk yet.
@@ -106,7 +108,7 @@ export function createIngest(parts: IngestParts) {
    * Judges what was decoded and puts what is new into blocks. Synchronous from the first
    * look to the last entry: nobody may see a sample as seen that is not on its way to disk.
    */
-  function admit({ cluster }: Sender): Outcome {
+  function admit({ sender: { cluster }, body }: Push): Outcome {
     admission.metadata.learn(batch)
     const written = countsOf(batch)
     const nowMs = clock.nowMs()
@@ -114,7 +116,10 @@ export function createIngest(parts: IngestParts) {
     for (const slice of slicesOf(batch)) {
       const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
       const judgement = admission.judge(batch, slice, block.number, nowMs, nowSeconds)
-      if (judgement.kept.samples + judgement.kept.histograms > 0) block.add(batch, slice, judgement)
+      if (block.isEmpty && isKeptAsItCame(batch, judgement)) block.adopt(batch, judgement, body)
+      else if (judgement.kept.samples + judgement.kept.histograms > 0) {
+        block.add(batch, slice, judgement)
+      }
       // A duplicate counts as written: its sender is done with it, and takes "2xx, nothing
       // written" for a receiver that misunderstood.
       written.samples -= judgement.refused.samples
@@ -136,6 +141,15 @@ function countsOf(batch: Batch): Counts {
   }
   counts.exemplars = batch.exemplarCount
   return counts
+}
+
+/**
+ * Whether the push itself can be the block: nothing was refused, dropped or added. Small ones
+ * are written anew, because they share a block with others.
+ */
+function isKeptAsItCame(batch: Batch, { kept, held, addsMetadata }: Judgement): boolean {
+  if (!batch.isPlain || addsMetadata || held.length > 0) return false
+  return kept.samples === batch.sampleCount && kept.samples >= ADOPTED_SAMPLES_MIN
 }
 
 /** Cuts a batch at series borders into slices that fit a block. An ordinary push is one slice. */

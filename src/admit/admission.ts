@@ -1,9 +1,21 @@
-import { type Batch, DIGEST_WORDS, grown, symbolText } from '../model/batch.ts'
+import { type Batch, DIGEST_WORDS, grown } from '../model/batch.ts'
 import { noCounts } from '../model/counts.ts'
 import { createJudgement, type Judgement, type Slice } from '../model/judgement.ts'
 import { Exemplars } from './exemplars.ts'
 import { MetadataMemory } from './metadata.ts'
-import { SeriesTable } from './series-table.ts'
+import { metricName } from './metric-name.ts'
+import {
+  BLOCK,
+  FAMILY,
+  FAMILY_EPOCH,
+  INTERVAL_SECONDS,
+  NEWEST_BITS,
+  NEWEST_MS,
+  ROW_DOUBLES,
+  ROW_WORDS,
+  SEEN_SECONDS,
+  SeriesTable,
+} from './series-table.ts'
 import { UndoLog } from './undo.ts'
 
 /** Prometheus refuses samples further ahead of its clock than this, and so do we, at the door. */
@@ -47,6 +59,8 @@ export class Admission {
   #floor: number
   /** Newest timestamp accepted from anyone: receivers measure their window from it. */
   #newestMs = 0
+  /** The row after that of the series before, where the next series nearly always is. */
+  #guess = 0
   /** Per series of the batch: its row, or -1. */
   #seriesRow = new Int32Array(1024)
   /** Per series of the batch: 1 when a sample of it was kept. */
@@ -70,12 +84,11 @@ export class Admission {
    */
   judge(batch: Batch, slice: Slice, block: number, nowMs: number, nowSeconds: number): Judgement {
     const judgement = this.#clear(batch)
-    for (
-      let sample = slice.fromSample, series = slice.fromSeries;
-      series < slice.toSeries;
-      series++
-    ) {
-      const end = endOfSeries(batch, slice, sample, series)
+    const { sampleSeries } = batch
+    let sample = slice.fromSample
+    for (let series = slice.fromSeries; series < slice.toSeries; series++) {
+      let end = sample
+      while (end < slice.toSample && sampleSeries[end] === series) end += 1
       this.#judgeSeries(batch, series, sample, end, block, nowMs, nowSeconds)
       sample = end
     }
@@ -112,13 +125,15 @@ export class Admission {
     nowSeconds: number,
   ): void {
     const judgement = this.#judgement
+    const { table } = this
     const identity = series * DIGEST_WORDS
-    let row = this.table.find(batch.seriesIdentity, identity)
+    let row = table.find(batch.seriesIdentity, identity, this.#guess)
     let isNew = false
     if (row < 0 && from < to) {
-      row = this.table.insert(batch.seriesIdentity, identity)
+      row = table.insert(batch.seriesIdentity, identity)
       isNew = row >= 0
     }
+    this.#guess = row + 1
     this.#seriesRow[series] = row
     this.#carries[series] = 0
     judgement.metadata[series] = 0
@@ -127,13 +142,13 @@ export class Admission {
     const keptBefore = judgement.kept.samples + judgement.kept.histograms
     if (row < 0) this.#passUntracked(batch, from, to, block, nowMs)
     else {
-      this.table.seenSeconds[row] = nowSeconds
+      table.words[row * ROW_WORDS + SEEN_SECONDS] = nowSeconds
       this.#judgeSamples(batch, from, to, row, isNew, block, nowMs)
-      this.#describe(batch, series, row)
+      if (this.metadata.epoch !== 0) this.#describe(batch, series, row)
     }
     const kept = judgement.kept.samples + judgement.kept.histograms - keptBefore
     if (kept > 0) this.#carries[series] = 1
-    else if (isNew) this.table.remove(row)
+    else if (isNew) table.remove(row)
     if (kept === 0 && isNew) this.#seriesRow[series] = -1
   }
 
@@ -147,24 +162,27 @@ export class Admission {
     block: number,
     nowMs: number,
   ): void {
-    const { newestMs, newestBits, block: lastBlock, intervalSeconds } = this.table
+    const { words, doubles } = this.table
     const { sampleTimestampMs, sampleBits } = batch
+    const { keep } = this.#judgement
+    const newestAt = row * ROW_DOUBLES + NEWEST_MS
+    const bitsAt = row * ROW_WORDS + NEWEST_BITS
     const aheadMs = nowMs + AHEAD_MS_MAX
     let isEmpty = isNew
     for (let i = from; i < to; i++) {
       const timestampMs = sampleTimestampMs[i]!
-      const low = sampleBits[i * 2]!
-      const high = sampleBits[i * 2 + 1]!
-      this.#judgement.keep[i] = 0
+      const newestMs = doubles[newestAt]!
+      keep[i] = 0
       if (timestampMs > aheadMs) {
         this.#refuse(batch, i, 'too-far-ahead', nowMs)
         continue
       }
-      const isNewer = isEmpty || timestampMs > newestMs[row]!
-      if (!isNewer && timestampMs === newestMs[row]!) {
-        if (low === newestBits[row * 2]! && high === newestBits[row * 2 + 1]!) {
-          this.duplicateSamples += 1
-        } else this.conflictingSamples += 1
+      const isNewer = isEmpty || timestampMs > newestMs
+      if (!isNewer && timestampMs === newestMs) {
+        const isSame =
+          words[bitsAt] === sampleBits[i * 2] && words[bitsAt + 1] === sampleBits[i * 2 + 1]
+        if (isSame) this.duplicateSamples += 1
+        else this.conflictingSamples += 1
         continue
       }
       if (!isNewer && !this.#isTakenLate(timestampMs)) {
@@ -172,20 +190,30 @@ export class Admission {
         continue
       }
 
-      const last = lastBlock[row]!
-      if (last !== block) this.#undo.record(row, block, isEmpty)
-      const before = isEmpty ? this.#floor : last
-      if (before < block && before > this.#judgement.fence) this.#judgement.fence = before
-      lastBlock[row] = block
+      this.#carry(row, block, isEmpty)
       if (isNewer) {
-        if (!isEmpty) intervalSeconds[row] = Math.min(65_535, (timestampMs - newestMs[row]!) / 1000)
-        newestMs[row] = timestampMs
-        newestBits[row * 2] = low
-        newestBits[row * 2 + 1] = high
+        if (!isEmpty) {
+          const seconds = Math.min(65_535, (timestampMs - newestMs) / 1000)
+          words[row * ROW_WORDS + INTERVAL_SECONDS] = seconds
+        }
+        doubles[newestAt] = timestampMs
+        words[bitsAt] = sampleBits[i * 2]!
+        words[bitsAt + 1] = sampleBits[i * 2 + 1]!
         isEmpty = false
       }
       this.#keep(batch, i)
     }
+  }
+
+  /** `block` carries the series in `row`, and has to wait for the block that did so before. */
+  #carry(row: number, block: number, isNew: boolean): void {
+    const { doubles } = this.table
+    const blockAt = row * ROW_DOUBLES + BLOCK
+    const last = doubles[blockAt]!
+    if (last !== block) this.#undo.record(row, block, isNew)
+    const before = isNew ? this.#floor : last
+    if (before < block && before > this.#judgement.fence) this.#judgement.fence = before
+    doubles[blockAt] = block
   }
 
   /** Prometheus measures its window from the newest sample of all, not of the series. */
@@ -230,7 +258,8 @@ export class Admission {
       const name = metricName(batch, batch.sampleSeries[sample]!)
       const timestampMs = batch.sampleTimestampMs[sample]!
       if (reason === 'late') {
-        const newestMs = this.table.newestMs[this.#seriesRow[batch.sampleSeries[sample]!]!]!
+        const row = this.#seriesRow[batch.sampleSeries[sample]!]!
+        const newestMs = this.table.doubles[row * ROW_DOUBLES + NEWEST_MS]!
         return `${name} at ${timestampMs} is out of order: the series is at ${newestMs} already`
       }
       const seconds = Math.round((timestampMs - nowMs) / 1000)
@@ -241,24 +270,26 @@ export class Admission {
   /** Looks up the series' family, once per series and change of metadata. */
   #describe(batch: Batch, series: number, row: number): void {
     const { table, metadata } = this
-    if (metadata.epoch !== table.metadataEpoch[row]!) {
-      table.metadataEpoch[row] = metadata.epoch
-      table.metadata[row] = metadata.numberFor(metricName(batch, series))
+    const at = row * ROW_WORDS
+    if (metadata.epoch !== table.words[at + FAMILY_EPOCH]) {
+      table.words[at + FAMILY_EPOCH] = metadata.epoch
+      table.words[at + FAMILY] = metadata.numberFor(metricName(batch, series))
     }
-    this.#judgement.metadata[series] = metadata.epoch === 0 ? 0 : table.metadata[row]!
+    const family = table.words[at + FAMILY]!
+    this.#judgement.metadata[series] = family
+    if (family !== 0 && batch.seriesMetadataType[series] === 0) this.#judgement.addsMetadata = true
   }
 
   #clear(batch: Batch): Judgement {
     const judgement = this.#judgement
-    this.#seriesRow = resized(this.#seriesRow, batch.seriesCount)
+    this.#seriesRow = grown(this.#seriesRow, batch.seriesCount)
     this.#carries = grown(this.#carries, batch.seriesCount)
     judgement.keep = grown(judgement.keep, batch.sampleCount)
-    judgement.exemplarCarrier = resized(judgement.exemplarCarrier, batch.exemplarCount)
-    if (judgement.metadata.length < batch.seriesCount) {
-      judgement.metadata = new Uint32Array(batch.seriesCount * 2)
-    }
+    judgement.exemplarCarrier = grown(judgement.exemplarCarrier, batch.exemplarCount)
+    judgement.metadata = grown(judgement.metadata, batch.seriesCount)
     judgement.exemplarCarrier.fill(-1, 0, batch.exemplarCount)
     judgement.held.length = 0
+    judgement.addsMetadata = false
     judgement.kept = noCounts()
     judgement.refused = noCounts()
     judgement.fence = 0
@@ -266,30 +297,4 @@ export class Admission {
     judgement.maxTimestampMs = Number.NEGATIVE_INFINITY
     return judgement
   }
-}
-
-/** Where the samples of `series` end that start at `from`; `from` itself when it has none. */
-function endOfSeries(batch: Batch, slice: Slice, from: number, series: number): number {
-  let end = from
-  while (end < slice.toSample && batch.sampleSeries[end] === series) end += 1
-  return end
-}
-
-const NAME_LABEL = Buffer.from('__name__')
-
-/** The value of `__name__`; every series that a decoder lets through has one. */
-function metricName(batch: Batch, series: number): string {
-  const { bytes, labelRefs, symbolStart, symbolEnd } = batch
-  for (let i = batch.seriesLabelStart[series]!; i < batch.seriesLabelEnd[series]!; i += 2) {
-    const name = labelRefs[i]!
-    const length = symbolEnd[name]! - symbolStart[name]!
-    if (length !== NAME_LABEL.length) continue
-    const label = bytes.subarray(symbolStart[name]!, symbolEnd[name]!)
-    if (NAME_LABEL.equals(label)) return symbolText(batch, labelRefs[i + 1]!)
-  }
-  return ''
-}
-
-function resized(column: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  return length <= column.length ? column : new Int32Array(length * 2)
 }

@@ -1,6 +1,6 @@
 import type { Batch } from '../model/batch.ts'
 import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
-import type { SeriesTable } from './series-table.ts'
+import { EXEMPLAR_MS, ROW_DOUBLES, type SeriesTable } from './series-table.ts'
 
 /** A scrape interval of five minutes is the longest in use. */
 const HELD_MS_MAX = 5 * 60_000
@@ -103,13 +103,14 @@ export class Exemplars {
 
   /** Receivers refuse an exemplar older than the series' newest, and ignore the newest sent again. */
   #isNew(batch: Batch, index: number, row: number): boolean {
-    const { exemplarMs, exemplarDigest } = this.#table
+    const { doubles, exemplarDigest } = this.#table
+    const exemplarMs = row * ROW_DOUBLES + EXEMPLAR_MS
     const timestampMs = batch.exemplarTimestampMs[index]!
     const digest = (batch.exemplarBits[index * 2]! ^ batch.exemplarBits[index * 2 + 1]!) >>> 0
-    const newestMs = exemplarMs[row]!
+    const newestMs = doubles[exemplarMs]!
     if (timestampMs < newestMs) return false
     if (timestampMs === newestMs && digest === exemplarDigest[row]) return false
-    exemplarMs[row] = timestampMs
+    doubles[exemplarMs] = timestampMs
     exemplarDigest[row] = digest
     return true
   }

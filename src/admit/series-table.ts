@@ -10,43 +10,57 @@ const SLOTS_PER_ROW = 1.5
 const IDLE_SECONDS_MAX = 600
 const IDLE_INTERVALS_MAX = 10
 
+/** A row is one cache line: `words[row * ROW_WORDS + …]`, `doubles[row * ROW_DOUBLES + …]`. */
+export const ROW_WORDS = 16
+export const ROW_DOUBLES = 8
+const ROW_BYTES = 64
+
+/** Double: newest timestamp that was accepted, Unix milliseconds. */
+export const NEWEST_MS = 2
+/** Two words: bits of the newest value, low and high; for a histogram the digest of its content. */
+export const NEWEST_BITS = 6
+/** Double: number of the last block that carried the series. */
+export const BLOCK = 4
+/** Word: when the series was last seen, in monotonic seconds. */
+export const SEEN_SECONDS = 10
+/** Word: distance of its last two samples. */
+export const INTERVAL_SECONDS = 11
+/** Double: timestamp of the newest exemplar that was accepted. */
+export const EXEMPLAR_MS = 6
+/** Word: place of its family in the metadata memory, and the epoch in which it was looked up. */
+export const FAMILY = 14
+export const FAMILY_EPOCH = 15
+
 /**
- * What the gateway remembers of every active series: one row each, in columns.
+ * What the gateway remembers of every active series: one row of 64 bytes each.
  *
  * ```text
  *   identity ── word 3 ──▶ slots (row + 1, 0 = empty, linear probing) ──▶ row
  *
- *   row   identity  newest   bits     block    seen   interval
- *         16 B      8 B      8 B      8 B      4 B    2 B
+ *   byte  0          16        24     32     40      44        48        56      60    64
+ *         │ identity │ newest  │ bits │ block│ seen  │ interval│ exemplar│ family│ epoch│
+ *         │ 4 words  │ ms      │ 2 w  │      │ s     │ s       │ ms      │       │      │
  * ```
  *
+ * A sender brings its series in the same order each time, and rows are handed out in the
+ * order in which series appear: so the row after that of the series before is looked at
+ * first, and nearly always it is the one.
+ *
  * Rows never move, so others may hold a row's number for as long as the series lives.
- * All columns are reserved for `rowsMax` at the start: the system hands out their pages
- * when they are first touched, so an unused row costs no memory and growing costs no pause.
+ * All are reserved for `rowsMax` at the start: the system hands out pages when they are
+ * first touched, so an unused row costs no memory and growing costs no pause.
  *
  * A class, because slots and rows must agree: a row is owned exactly when one slot leads
  * to it.
  */
 export class SeriesTable {
   readonly rowsMax: number
-  /** Newest timestamp that was accepted, Unix milliseconds. */
-  readonly newestMs: Float64Array
-  /** Bits of the newest value, low and high word; for a histogram the digest of its content. */
-  readonly newestBits: Uint32Array
-  /** Number of the last block that carried the series. */
-  readonly block: Float64Array
-  /** When the series was last seen, in monotonic seconds. */
-  readonly seenSeconds: Uint32Array
-  /** Distance of its last two samples. */
-  readonly intervalSeconds: Uint16Array
-  /** Newest exemplar that was accepted, and a digest of it. Pages of these are used by few series. */
-  readonly exemplarMs: Float64Array
+  /** The rows, seen as words and as doubles. */
+  readonly words: Uint32Array
+  readonly doubles: Float64Array
+  /** Digest of the newest exemplar per row: a column of its own, for few series have one. */
   readonly exemplarDigest: Uint32Array
-  /** Place of its family in the metadata memory, and the epoch in which it was looked up. */
-  readonly metadata: Uint32Array
-  readonly metadataEpoch: Uint32Array
 
-  readonly #identity: Uint32Array
   readonly #slots: Uint32Array
   readonly #mask: number
   #rowsUsed = 0
@@ -57,16 +71,10 @@ export class SeriesTable {
   constructor(rowsMax: number) {
     assert(rowsMax > 0 && rowsMax < 2 ** 30, 'row numbers fit 30 bits')
     this.rowsMax = rowsMax
-    this.newestMs = new Float64Array(rowsMax)
-    this.newestBits = new Uint32Array(rowsMax * 2)
-    this.block = new Float64Array(rowsMax)
-    this.seenSeconds = new Uint32Array(rowsMax)
-    this.intervalSeconds = new Uint16Array(rowsMax)
-    this.exemplarMs = new Float64Array(rowsMax)
+    const rows = new ArrayBuffer(rowsMax * ROW_BYTES)
+    this.words = new Uint32Array(rows)
+    this.doubles = new Float64Array(rows)
     this.exemplarDigest = new Uint32Array(rowsMax)
-    this.metadata = new Uint32Array(rowsMax)
-    this.metadataEpoch = new Uint32Array(rowsMax)
-    this.#identity = new Uint32Array(rowsMax * DIGEST_WORDS)
     const slots = 2 ** Math.ceil(Math.log2(rowsMax * SLOTS_PER_ROW))
     this.#slots = new Uint32Array(slots)
     this.#mask = slots - 1
@@ -77,8 +85,12 @@ export class SeriesTable {
     return this.#live
   }
 
-  /** The row of the series whose identity stands at `identity[at]`, or -1. */
-  find(identity: Uint32Array, at: number): number {
+  /**
+   * The row of the series whose identity stands at `identity[at]`, or -1. `guess` is the row
+   * that is looked at first; any number will do.
+   */
+  find(identity: Uint32Array, at: number, guess = 0): number {
+    if (guess < this.#rowsUsed && this.#isRowOf(guess, identity, at)) return guess
     const slots = this.#slots
     const mask = this.#mask
     for (let slot = identity[at + 3]! & mask; ; slot = (slot + 1) & mask) {
@@ -87,11 +99,11 @@ export class SeriesTable {
     }
   }
 
-  /** Gives a series a row of its own, all columns 0, or -1 when the table is full. Not looked up before: see `find`. */
+  /** Gives a series a row of its own, all else in it 0, or -1 when the table is full. Not looked up before: see `find`. */
   insert(identity: Uint32Array, at: number): number {
     const row = this.#takeRow()
     if (row < 0) return -1
-    this.#identity.set(identity.subarray(at, at + DIGEST_WORDS), row * DIGEST_WORDS)
+    for (let i = 0; i < DIGEST_WORDS; i++) this.words[row * ROW_WORDS + i] = identity[at + i]!
     const slots = this.#slots
     const mask = this.#mask
     let slot = identity[at + 3]! & mask
@@ -103,7 +115,7 @@ export class SeriesTable {
 
   /** Forgets the series that owns `row`. */
   remove(row: number): void {
-    assert(this.block[row] !== FREE, 'a row is given back once')
+    assert(this.doubles[row * ROW_DOUBLES + BLOCK] !== FREE, 'a row is given back once')
     const slots = this.#slots
     const mask = this.#mask
     let hole = this.#home(row)
@@ -117,8 +129,10 @@ export class SeriesTable {
       hole = slot
     }
     slots[hole] = 0
-    this.block[row] = FREE
-    this.#identity[row * DIGEST_WORDS] = this.#freeRow
+    // No identity is all zero but for its first word, so no guess takes the row for its own.
+    this.words.fill(0, row * ROW_WORDS, (row + 1) * ROW_WORDS)
+    this.words[row * ROW_WORDS] = this.#freeRow
+    this.doubles[row * ROW_DOUBLES + BLOCK] = FREE
     this.#freeRow = row + 1
     this.#live -= 1
   }
@@ -133,11 +147,12 @@ export class SeriesTable {
     for (let i = Math.min(rows, this.#rowsUsed); i > 0; i--) {
       const row = this.#sweepRow
       this.#sweepRow = row + 1 < this.#rowsUsed ? row + 1 : 0
-      if (this.block[row] === FREE) continue
-      const idleSeconds = nowSeconds - this.seenSeconds[row]!
-      const patience = IDLE_INTERVALS_MAX * this.intervalSeconds[row]!
+      const block = this.doubles[row * ROW_DOUBLES + BLOCK]!
+      if (block === FREE) continue
+      const idleSeconds = nowSeconds - this.words[row * ROW_WORDS + SEEN_SECONDS]!
+      const patience = IDLE_INTERVALS_MAX * this.words[row * ROW_WORDS + INTERVAL_SECONDS]!
       if (idleSeconds <= Math.max(IDLE_SECONDS_MAX, patience)) continue
-      fence = Math.max(fence, this.block[row]!)
+      fence = Math.max(fence, block)
       this.remove(row)
     }
     return fence
@@ -151,30 +166,23 @@ export class SeriesTable {
   #takeRow(): number {
     if (this.#freeRow === 0) return this.#rowsUsed < this.rowsMax ? this.#rowsUsed++ : -1
     const row = this.#freeRow - 1
-    this.#freeRow = this.#identity[row * DIGEST_WORDS]!
-    this.newestMs[row] = 0
-    this.newestBits[row * 2] = 0
-    this.newestBits[row * 2 + 1] = 0
-    this.block[row] = 0
-    this.intervalSeconds[row] = 0
-    // A column that nobody wrote keeps its pages unused.
-    if (this.exemplarMs[row] !== 0) this.exemplarMs[row] = 0
-    if (this.metadataEpoch[row] !== 0) this.metadataEpoch[row] = 0
+    this.#freeRow = this.words[row * ROW_WORDS]!
+    this.doubles[row * ROW_DOUBLES + BLOCK] = 0
     return row
   }
 
   #home(row: number): number {
-    return this.#identity[row * DIGEST_WORDS + 3]! & this.#mask
+    return this.words[row * ROW_WORDS + 3]! & this.#mask
   }
 
   #isRowOf(row: number, identity: Uint32Array, at: number): boolean {
-    const own = this.#identity
-    const start = row * DIGEST_WORDS
+    const { words } = this
+    const start = row * ROW_WORDS
     return (
-      own[start] === identity[at] &&
-      own[start + 1] === identity[at + 1] &&
-      own[start + 2] === identity[at + 2] &&
-      own[start + 3] === identity[at + 3]
+      words[start + 3] === identity[at + 3] &&
+      words[start + 2] === identity[at + 2] &&
+      words[start + 1] === identity[at + 1] &&
+      words[start] === identity[at]
     )
   }
 }

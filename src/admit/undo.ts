@@ -1,5 +1,13 @@
 import { grown } from '../model/batch.ts'
-import type { SeriesTable } from './series-table.ts'
+import {
+  BLOCK,
+  EXEMPLAR_MS,
+  NEWEST_BITS,
+  NEWEST_MS,
+  ROW_DOUBLES,
+  ROW_WORDS,
+  type SeriesTable,
+} from './series-table.ts'
 
 /**
  * What rows looked like before blocks that are not on disk yet, oldest first, so that a
@@ -28,13 +36,13 @@ export class UndoLog {
   record(row: number, cause: number, isNew: boolean): void {
     if (this.#end >= this.#row.length) this.#grow()
     const at = this.#end++
-    const { newestMs, newestBits, block } = this.#table
+    const { words, doubles } = this.#table
     this.#row[at] = row
     this.#cause[at] = cause
-    this.#newestMs[at] = newestMs[row]!
-    this.#bits[at * 2] = newestBits[row * 2]!
-    this.#bits[at * 2 + 1] = newestBits[row * 2 + 1]!
-    this.#block[at] = isNew ? -1 : block[row]!
+    this.#newestMs[at] = doubles[row * ROW_DOUBLES + NEWEST_MS]!
+    this.#bits[at * 2] = words[row * ROW_WORDS + NEWEST_BITS]!
+    this.#bits[at * 2 + 1] = words[row * ROW_WORDS + NEWEST_BITS + 1]!
+    this.#block[at] = isNew ? -1 : doubles[row * ROW_DOUBLES + BLOCK]!
   }
 
   /** Blocks up to `block` are on disk: what they changed stays. */
@@ -48,7 +56,7 @@ export class UndoLog {
 
   /** Restores every row that a block not on disk has changed, the newest change first. */
   undo(): void {
-    const { newestMs, newestBits, block, exemplarMs } = this.#table
+    const { words, doubles } = this.#table
     while (this.#end > this.#start) {
       const at = --this.#end
       const row = this.#row[at]!
@@ -56,12 +64,12 @@ export class UndoLog {
         this.#table.remove(row)
         continue
       }
-      newestMs[row] = this.#newestMs[at]!
-      newestBits[row * 2] = this.#bits[at * 2]!
-      newestBits[row * 2 + 1] = this.#bits[at * 2 + 1]!
-      block[row] = this.#block[at]!
+      doubles[row * ROW_DOUBLES + NEWEST_MS] = this.#newestMs[at]!
+      words[row * ROW_WORDS + NEWEST_BITS] = this.#bits[at * 2]!
+      words[row * ROW_WORDS + NEWEST_BITS + 1] = this.#bits[at * 2 + 1]!
+      doubles[row * ROW_DOUBLES + BLOCK] = this.#block[at]!
       // Rather an exemplar twice than one lost.
-      exemplarMs[row] = 0
+      doubles[row * ROW_DOUBLES + EXEMPLAR_MS] = 0
     }
     this.#start = 0
     this.#end = 0

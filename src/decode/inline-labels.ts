@@ -2,59 +2,103 @@ import type { LabelSource } from './exemplar.ts'
 
 /** Labels of a series that are remembered; those beyond are taken apart each time. */
 const PLACES = 64
+const LABEL = 0x0a
+
+/** Where the labels of a series lie in the body, one behind the other, and what they are. */
+class Places {
+  count = 0
+  /** Of each label the place of its tag; one more entry says where the last one ends. */
+  readonly start = new Uint32Array(PLACES + 1)
+  /** Symbols of name and value, two entries per label. */
+  readonly refs = new Uint32Array(PLACES * 2)
+
+  add(end: number, name: number, value: number): void {
+    const { count } = this
+    if (count === PLACES) return
+    this.start[count + 1] = end
+    this.refs[count * 2] = name
+    this.refs[count * 2 + 1] = value
+    this.count = count + 1
+  }
+
+  /** Adds the labels from `place` up to `end` of another series, which are these bytes too. */
+  addRun(other: Places, place: number, end: number, at: number): void {
+    const moved = at - other.start[place]!
+    let { count } = this
+    for (let i = place; i < end && count < PLACES; i++, count++) {
+      this.start[count + 1] = other.start[i + 1]! + moved
+      this.refs[count * 2] = other.refs[i * 2]!
+      this.refs[count * 2 + 1] = other.refs[i * 2 + 1]!
+    }
+    this.count = count
+  }
+}
 
 /**
  * Reads the labels of Remote Write 1.0, which are written out in every series.
  *
- * Senders repeat a target's labels for each of its series. So a label that is byte for byte
- * the one at its place in the series before has its symbols too, and is not taken apart.
+ * Senders repeat a target's labels for each of its series. So the bytes are compared with
+ * those of the series before, and labels that are the same byte for byte have the same
+ * symbols: only the others are taken apart.
  *
  * A class, because the memory speaks of one request's bytes and symbols, and must be
  * forgotten with it.
  */
 export class InlineLabels {
-  /** Where the label before lies in the body, per place; the length is 0 when there is none. */
-  readonly #start = new Uint32Array(PLACES)
-  readonly #length = new Uint32Array(PLACES)
-  readonly #name = new Uint32Array(PLACES)
-  readonly #value = new Uint32Array(PLACES)
+  #before = new Places()
+  #current = new Places()
 
   beginRequest(): void {
-    this.#length.fill(0)
+    this.#before.count = 0
+    this.#before.start[0] = 0
+  }
+
+  /** All labels at the beginning of a TimeSeries message, where senders put them. */
+  readFirst(source: LabelSource): void {
+    const { labels, reader, symbols } = source
+    const { bytes, limit } = reader
+    const before = this.#before
+    const current = this.#current
+    let { at } = reader
+    current.count = 0
+    current.start[0] = at
+    for (let place = 0; at < limit && bytes[at] === LABEL; ) {
+      const start = before.start[place]!
+      const comparable = Math.min(before.start[before.count]! - start, limit - at)
+      const common = symbols.commonBytes(at, start, comparable)
+      let end = place
+      while (end < before.count && before.start[end + 1]! - start <= common) end++
+      if (end > place) {
+        labels.pushRun(before.refs, place * 2, end * 2)
+        current.addRun(before, place, end, at)
+        at += before.start[end]! - start
+        place = end
+        if (at >= limit || bytes[at] !== LABEL) break
+      }
+      reader.at = at + 1
+      this.#readLabel(source, place < before.count ? before.refs[place * 2]! : 0)
+      if (reader.malformed !== null) return
+      at = reader.at
+      current.add(at, labels.lastName, labels.lastValue)
+      place = placeAfter(before, place, labels.lastName)
+    }
+    reader.at = at
+    this.#current = before
+    this.#before = current
   }
 
   /** One Label message, if that is what the tag announces. */
   read(source: LabelSource, tag: number): boolean {
-    if (tag !== 0x0a) return false
-    const { labels, reader, symbols } = source
-    const length = reader.skipBytes()
-    const start = reader.at - length
-    const place = labels.refCount() >>> 1
-    const isKnown =
-      place < PLACES &&
-      length > 0 &&
-      this.#length[place] === length &&
-      symbols.areSame(this.#start[place]!, start, length)
-    if (isKnown) {
-      labels.push(this.#name[place]!)
-      labels.push(this.#value[place]!)
-    } else this.#parse(source, start, length, place)
-    return true
+    if (tag === LABEL) this.#readLabel(source, 0)
+    return tag === LABEL
   }
 
-  #parse(
-    { labels, reader, symbols }: LabelSource,
-    start: number,
-    length: number,
-    place: number,
-  ): void {
-    const { at: end, limit } = reader
+  #readLabel({ labels, reader, symbols }: LabelSource, nameGuess: number): void {
     let nameAt = 0
     let nameLength = 0
     let valueAt = 0
     let valueLength = 0
-    reader.at = start
-    reader.limit = end
+    const outer = reader.enter()
     while (reader.hasMore()) {
       const field = reader.uint32()
       if (field === 0x0a) {
@@ -65,19 +109,19 @@ export class InlineLabels {
         valueAt = reader.at - valueLength
       } else reader.skip(field)
     }
-    reader.limit = limit
+    reader.leave(outer)
     if (reader.malformed !== null) return
-
-    // The name is likely to be the one before, even where the value is not.
-    const guess = place < PLACES && this.#length[place]! > 0 ? this.#name[place]! : 0
-    const name = symbols.intern(nameAt, nameAt + nameLength, guess)
-    const value = symbols.intern(valueAt, valueAt + valueLength, 0)
-    labels.push(name)
-    labels.push(value)
-    if (place >= PLACES) return
-    this.#start[place] = start
-    this.#length[place] = length
-    this.#name[place] = name
-    this.#value[place] = value
+    const name = symbols.intern(nameAt, nameAt + nameLength, nameGuess)
+    labels.pushLabel(name, symbols.intern(valueAt, valueAt + valueLength, 0))
   }
+}
+
+/**
+ * Where to go on in the series before, after a label of this name that differs from the one
+ * at `place`: behind its own if that is near, else where we were, because it is new.
+ */
+function placeAfter({ count, refs }: Places, place: number, name: number): number {
+  const end = Math.min(count, place + 3)
+  for (let i = place; i < end; i++) if (refs[i * 2] === name) return i + 1
+  return place
 }

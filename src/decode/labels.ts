@@ -1,20 +1,13 @@
-import { type Batch, grown, symbolText } from '../model/batch.ts'
+import { type Batch, grown } from '../model/batch.ts'
 import type { RejectReason } from '../model/rejection.ts'
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
+import { LabelMemory } from './label-memory.ts'
+import { follows, sortLabels } from './label-order.ts'
+import { describeLabels, shownSymbol } from './label-text.ts'
 import { LABELS_PER_SERIES_MAX } from './limits.ts'
-import { IS_FILLED, IS_NAME_LABEL, IS_UTF8, type SymbolTable } from './symbols.ts'
-
-/** What name and value of a label are. */
-const IS_LABEL = IS_UTF8 | IS_FILLED
-
-/** Above this many moves a label set is sorted as a whole: a sender chooses the order. */
-const MOVES_MAX = 256
+import { IS_FILLED, IS_LABEL, IS_NAME_LABEL, IS_UTF8, type SymbolTable } from './symbols.ts'
 
 const TOO_MANY_LABELS = `more than ${LABELS_PER_SERIES_MAX} labels`
-
-/** How much of a label set a message shows. */
-const LABELS_SHOWN = 8
-const VALUE_CHARACTERS_SHOWN = 60
 
 /**
  * Takes the label references of one series, or of one exemplar, and brings them into the
@@ -31,6 +24,8 @@ export class LabelList {
   /** Of the set that was settled last: does one of the labels name the metric? */
   hasMetricName = false
 
+  readonly memory: LabelMemory
+
   readonly #symbols: SymbolTable
   #batch: Batch
   #flaw: RejectReason | null = null
@@ -41,12 +36,14 @@ export class LabelList {
   constructor(symbols: SymbolTable, batch: Batch) {
     this.#symbols = symbols
     this.#batch = batch
+    this.memory = new LabelMemory(symbols)
   }
 
   beginRequest(batch: Batch): void {
     this.#batch = batch
     this.expandedBytes = 0
     this.from = 0
+    this.memory.forget()
   }
 
   begin(): void {
@@ -58,6 +55,10 @@ export class LabelList {
   refCount(): number {
     return this.#batch.labelRefCount - this.from
   }
+
+  /** The symbols of the label that was pushed last. */
+  lastName = 0
+  lastValue = 0
 
   /** The next reference: to a name if their number so far is even, else to a value. */
   push(symbol: number): void {
@@ -74,6 +75,29 @@ export class LabelList {
     batch.labelRefCount = labelRefCount + 1
   }
 
+  pushLabel(name: number, value: number): void {
+    this.push(name)
+    this.push(value)
+    this.lastName = name
+    this.lastValue = value
+  }
+
+  /** The references `[from, to)` of whole labels that were pushed before. */
+  pushRun(refs: Uint32Array, from: number, to: number): void {
+    const batch = this.#batch
+    const count = batch.labelRefCount
+    if (count + to - from - this.from > LABELS_PER_SERIES_MAX * 2) {
+      this.#refuse('label-invalid', TOO_MANY_LABELS)
+      return
+    }
+    if (count + to - from > batch.labelRefs.length) {
+      batch.labelRefs = grown(batch.labelRefs, count + to - from)
+    }
+    const { labelRefs } = batch
+    for (let i = from; i < to; i++) labelRefs[count + i - from] = refs[i]!
+    batch.labelRefCount = count + to - from
+  }
+
   /** References up to the reader's limit: a series' labels are one such list. */
   pushAll(reader: ProtobufReader): void {
     const { bytes, limit } = reader
@@ -88,9 +112,15 @@ export class LabelList {
     while (at < limit && count < countMax) {
       let symbol = bytes[at++]!
       if (symbol >= 0x80) {
-        reader.at = at - 1
-        symbol = reader.uint32()
-        at = reader.at
+        const second = at < limit ? bytes[at]! : 0x80
+        if (second < 0x80) {
+          symbol = (symbol & 0x7f) | (second << 7)
+          at += 1
+        } else {
+          reader.at = at - 1
+          symbol = reader.uint32()
+          at = reader.at
+        }
       }
       labelRefs[count++] = symbol
     }
@@ -105,6 +135,25 @@ export class LabelList {
   /** Gives the current set back. */
   drop(): void {
     this.#batch.labelRefCount = this.from
+    this.memory.forgetFrom(this.from)
+  }
+
+  /** As `settle`, and computes the identity: from the series before, if that has much in common. */
+  settleSeries(): RejectReason | null {
+    const { memory } = this
+    const { expandedBytes } = this
+    const batch = this.#batch
+    if (this.#flaw === null && memory.settle(batch, this.from)) {
+      this.expandedBytes += memory.bytes
+      this.hasMetricName = true
+      return null
+    }
+    memory.forget()
+    const reason = this.settle()
+    if (reason !== null) return reason
+    memory.take(batch, this.from, this.expandedBytes - expandedBytes)
+    if (!this.hasMetricName) memory.forget()
+    return null
   }
 
   /**
@@ -114,14 +163,18 @@ export class LabelList {
   settle(): RejectReason | null {
     if (this.#flaw !== null) return this.#flaw
     if (this.#isInOrder()) return null
-    return this.#checkEach() ?? this.#sort()
+    this.#batch.isPlain = false
+    const reason = this.#checkEach()
+    if (reason !== null) return reason
+    const double = sortLabels(this.#batch, this.from, this.#batch.labelRefCount)
+    return double === 0 ? null : this.#refuse('label-duplicate', 'two labels of the name', double)
   }
 
   /** The quick look, which nearly every set passes: nothing to leave out, sort or refuse. */
   #isInOrder(): boolean {
     const batch = this.#batch
     const { labelRefs, labelRefCount, symbolCount, symbolStart, symbolEnd } = batch
-    const { traits, followers } = this.#symbols
+    const { traits } = this.#symbols
     let expandedBytes = 0
     let allTraits = 0
     let before = 0
@@ -131,11 +184,7 @@ export class LabelList {
       if (i + 1 === labelRefCount || name >= symbolCount || value >= symbolCount) return false
       const common = traits[name]! & traits[value]!
       if ((common & IS_LABEL) !== IS_LABEL) return false
-      // Names follow each other in few ways, so few are ever compared byte by byte.
-      if (before !== 0 && followers[before] !== name) {
-        if (compareSymbols(batch, before, name) >= 0) return false
-        followers[before] = name
-      }
+      if (before !== 0 && !follows(batch, this.#symbols.followers, before, name)) return false
       allTraits |= traits[name]!
       expandedBytes +=
         symbolEnd[name]! - symbolStart[name]! + symbolEnd[value]! - symbolStart[value]!
@@ -182,32 +231,6 @@ export class LabelList {
     return null
   }
 
-  /** By insertion: most sets that are not in order are short, or nearly are. */
-  #sort(): RejectReason | null {
-    const batch = this.#batch
-    const { labelRefs, labelRefCount } = batch
-    let moves = 0
-    for (let i = this.from + 2; i < labelRefCount; i += 2) {
-      const name = labelRefs[i]!
-      const value = labelRefs[i + 1]!
-      let place = i
-      let order = 1
-      while (place > this.from) {
-        order = compareSymbols(batch, labelRefs[place - 2]!, name)
-        if (order <= 0) break
-        place -= 2
-        moves += 1
-      }
-      if (order === 0) return this.#refuse('label-duplicate', 'two labels of the name', name)
-      if (place === i) continue
-      labelRefs.copyWithin(place + 2, place, i)
-      labelRefs[place] = name
-      labelRefs[place + 1] = value
-      if (moves > MOVES_MAX) return this.#sortAll()
-    }
-    return null
-  }
-
   /** Code points of the set's names and values together. */
   codePoints(): number {
     const { bytes, labelRefs, labelRefCount, symbolStart, symbolEnd } = this.#batch
@@ -224,7 +247,7 @@ export class LabelList {
 
   /** What made `settle` refuse the set, and the set itself, for a person. */
   explain(): string {
-    const name = symbolText(this.#batch, this.#flawSymbol).slice(0, VALUE_CHARACTERS_SHOWN)
+    const name = shownSymbol(this.#batch, this.#flawSymbol)
     const what = name === '' ? this.#flawText : `${this.#flawText} ${JSON.stringify(name)}`
     return `${what}, in ${this.describe()}`
   }
@@ -242,51 +265,4 @@ export class LabelList {
     this.#flawSymbol = symbol
     return reason
   }
-
-  /** n log n, whatever the order; allocates, which a sender that sorts never causes. */
-  #sortAll(): RejectReason | null {
-    const batch = this.#batch
-    const { labelRefs } = batch
-    const labels: { name: number; value: number }[] = []
-    for (let i = this.from; i < batch.labelRefCount; i += 2) {
-      labels.push({ name: labelRefs[i]!, value: labelRefs[i + 1]! })
-    }
-    labels.sort((one, other) => compareSymbols(batch, one.name, other.name))
-    let at = this.from
-    for (const [i, { name, value }] of labels.entries()) {
-      if (i > 0 && compareSymbols(batch, labels[i - 1]!.name, name) === 0) {
-        return this.#refuse('label-duplicate', 'two labels of the name', name)
-      }
-      labelRefs[at++] = name
-      labelRefs[at++] = value
-    }
-    return null
-  }
-}
-
-/** Below 0, 0 or above 0, by unsigned bytes: the order of UTF-8, not that of UTF-16. */
-export function compareSymbols(batch: Batch, one: number, other: number): number {
-  if (one === other) return 0
-  const { bytes, symbolStart, symbolEnd } = batch
-  let i = symbolStart[one]!
-  let j = symbolStart[other]!
-  const iEnd = symbolEnd[one]!
-  const jEnd = symbolEnd[other]!
-  while (i < iEnd && j < jEnd) {
-    const difference = bytes[i++]! - bytes[j++]!
-    if (difference !== 0) return difference
-  }
-  return iEnd - i - (jEnd - j)
-}
-
-function describeLabels(batch: Batch, from: number): string {
-  const shown: string[] = []
-  const end = Math.min(batch.labelRefCount - 1, from + LABELS_SHOWN * 2)
-  for (let i = from; i < end; i += 2) {
-    const name = symbolText(batch, batch.labelRefs[i]!).slice(0, VALUE_CHARACTERS_SHOWN)
-    const value = symbolText(batch, batch.labelRefs[i + 1]!).slice(0, VALUE_CHARACTERS_SHOWN)
-    shown.push(`${JSON.stringify(name)}=${JSON.stringify(value)}`)
-  }
-  if (batch.labelRefCount - from > LABELS_SHOWN * 2) shown.push('…')
-  return `{${shown.join(', ')}}`
 }

@@ -31,7 +31,7 @@ export function createRemoteWrite1Decoder(
     inline.beginRequest()
     while (reader.hasMore()) {
       const tag = reader.uint32()
-      if (tag === 0x0a) readTimeSeries(series)
+      if (tag === 0x0a) readTimeSeries(series, inline)
       else if (tag === 0x1a) readFamily(series)
       else {
         if (tag === 0x22 || tag === 0x2a) batch.misnamedFields += 1
@@ -44,10 +44,11 @@ export function createRemoteWrite1Decoder(
   }
 }
 
-function readTimeSeries(series: TimeSeriesDecoder): void {
+function readTimeSeries(series: TimeSeriesDecoder, inline: InlineLabels): void {
   const { reader } = series
   series.begin()
   const outer = reader.enter()
+  inline.readFirst(series)
   while (reader.hasMore()) {
     const tag = reader.uint32()
     switch (tag) {

@@ -26,8 +26,10 @@ export function createRemoteWrite2Decoder(
   return (body, batch) => {
     clearBatch(batch, body)
     series.beginRequest(batch)
+    batch.isPlain = true
     const malformed = readSymbols(series) ?? readRequest(series)
     if (malformed !== null) clearBatch(batch, body)
+    if (!batch.rejections.isEmpty) batch.isPlain = false
     return malformed
   }
 }
@@ -64,7 +66,10 @@ function readRequest(series: TimeSeriesDecoder): string | null {
   while (reader.hasMore()) {
     const tag = reader.uint32()
     if (tag === TIMESERIES) readTimeSeries(series)
-    else reader.skip(tag)
+    else {
+      if (tag !== SYMBOLS) batch.isPlain = false
+      reader.skip(tag)
+    }
   }
   return reader.malformed
 }
@@ -90,9 +95,13 @@ function readTimeSeries(series: TimeSeriesDecoder): void {
         break
       case 0x30:
         series.createdMs = reader.int64()
+        series.batch.isPlain = false
         break
       default:
-        if (!readReferences(series, tag)) reader.skip(tag)
+        if (!readReferences(series, tag)) {
+          series.batch.isPlain = false
+          reader.skip(tag)
+        }
     }
   }
   series.finish(false)
@@ -119,7 +128,10 @@ function readMetadata(series: TimeSeriesDecoder): void {
     if (tag === 0x08) series.metadataType = reader.uint32()
     else if (tag === 0x18) series.helpRef = reader.uint32()
     else if (tag === 0x20) series.unitRef = reader.uint32()
-    else reader.skip(tag)
+    else {
+      series.batch.isPlain = false
+      reader.skip(tag)
+    }
   }
   reader.leave(outer)
 }

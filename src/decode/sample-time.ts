@@ -30,6 +30,7 @@ export function sortSamples(batch: Batch, from: number): void {
 
 function reorder(batch: Batch, from: number): void {
   const { sampleTimestampMs, sampleCount } = batch
+  batch.isPlain = false
   const order = new Uint32Array(sampleCount - from)
   for (let i = 0; i < order.length; i++) order[i] = from + i
   order.sort((one, other) => sampleTimestampMs[one]! - sampleTimestampMs[other]!)

@@ -1,33 +1,14 @@
-import {
-  type Batch,
-  createBatch,
-  DIGEST_WORDS,
-  grown,
-  growSamples,
-  growSeries,
-} from '../model/batch.ts'
-import { combineDigests, type DigestKey } from '../model/identity.ts'
+import { type Batch, createBatch, DIGEST_WORDS, growSamples, growSeries } from '../model/batch.ts'
+import type { DigestKey } from '../model/identity.ts'
 import type { RejectReason } from '../model/rejection.ts'
 import { ProtobufReader } from '../wire/protobuf-reader.ts'
+import { Deferred } from './deferred.ts'
 import { decodeExemplar, type ReadLabels } from './exemplar.ts'
 import { HistogramDecoder } from './histogram.ts'
 import { LabelList } from './labels.ts'
 import type { RequestLimits } from './limits.ts'
 import { isExactMs, settleStarts, sortSamples } from './sample-time.ts'
 import { IS_UTF8, SymbolTable } from './symbols.ts'
-
-/** Ranges of the body that are decoded once the series' labels are known to be good. */
-class Deferred {
-  count = 0
-  bounds = new Uint32Array(32)
-
-  push(from: number, to: number): void {
-    this.bounds = grown(this.bounds, (this.count + 1) * 2)
-    this.bounds[this.count * 2] = from
-    this.bounds[this.count * 2 + 1] = to
-    this.count += 1
-  }
-}
 
 /**
  * One TimeSeries message on its way into a batch: what both versions of remote write share.
@@ -93,7 +74,8 @@ export class TimeSeriesDecoder {
 
   /** `hasStart`: only Remote Write 2.0 knows field 3. */
   readSample(hasStart: boolean): void {
-    const { reader } = this
+    if (this.#readPlainSample()) return
+    const { reader, batch } = this
     let low = 0
     let high = 0
     let timestampMs = 0
@@ -105,8 +87,13 @@ export class TimeSeriesDecoder {
         low = reader.fixed64()
         high = reader.high
       } else if (tag === 0x10) timestampMs = reader.int64()
-      else if (tag === 0x18 && hasStart) startMs = reader.int64()
-      else reader.skip(tag)
+      else if (tag === 0x18 && hasStart) {
+        startMs = reader.int64()
+        batch.isPlain = false
+      } else {
+        reader.skip(tag)
+        batch.isPlain = false
+      }
     }
     reader.leave(outer)
 
@@ -116,7 +103,6 @@ export class TimeSeriesDecoder {
       this.#refusedTimestampMs = timestampMs
       return
     }
-    const { batch } = this
     const sample = this.#addSample(batch.seriesCount, timestampMs, startMs)
     batch.sampleBits[sample * 2] = low
     batch.sampleBits[sample * 2 + 1] = high
@@ -124,12 +110,46 @@ export class TimeSeriesDecoder {
     batch.sampleHistogramEnd[sample] = 0
   }
 
+  /**
+   * A sample as senders write it, with a timestamp from 1971 to 2109: its length and its tags
+   * are known, so it is read in one go. The value 0 is written by leaving it out. False when
+   * the sample looks otherwise, and nothing was read.
+   */
+  #readPlainSample(): boolean {
+    const { reader, batch } = this
+    const { bytes, at } = reader
+    const length = bytes[at]!
+    if (reader.limit - at <= length) return false
+    const isZero = length === 7
+    if (!isZero && (length !== 16 || bytes[at + 1] !== 0x09)) return false
+    const end = at + length + 1
+    const b0 = bytes[end - 6]!
+    const b1 = bytes[end - 5]!
+    const b2 = bytes[end - 4]!
+    const b3 = bytes[end - 3]!
+    const b4 = bytes[end - 2]!
+    const b5 = bytes[end - 1]!
+    if (bytes[end - 7] !== 0x10 || (b0 & b1 & b2 & b3 & b4 & 0x80) === 0 || b5 >= 0x80) return false
+    const low = (b0 & 0x7f) | ((b1 & 0x7f) << 7) | ((b2 & 0x7f) << 14) | ((b3 & 0x7f) << 21)
+    const high = (b4 & 0x7f) | (b5 << 7)
+    const sample = this.#addSample(batch.seriesCount, high * 2 ** 28 + low, 0)
+    batch.sampleBits[sample * 2] = isZero ? 0 : reader.view.getUint32(at + 2, true)
+    batch.sampleBits[sample * 2 + 1] = isZero ? 0 : reader.view.getUint32(at + 6, true)
+    batch.sampleHistogramStart[sample] = 0
+    batch.sampleHistogramEnd[sample] = 0
+    this.#floatCount += 1
+    reader.at = end
+    return true
+  }
+
   deferHistogram(): void {
+    this.batch.isPlain = false
     const length = this.reader.skipBytes()
     this.#histograms.push(this.reader.at - length, this.reader.at)
   }
 
   deferExemplar(): void {
+    this.batch.isPlain = false
     const length = this.reader.skipBytes()
     this.#exemplars.push(this.reader.at - length, this.reader.at)
   }
@@ -139,7 +159,7 @@ export class TimeSeriesDecoder {
     const { batch, labels, reader } = this
     if (reader.malformed !== null) return
 
-    const reason = labels.settle()
+    const reason = labels.settleSeries()
     if (labels.expandedBytes > this.limits.labelBytes) this.failWide()
     if (reason !== null) this.#refuse(reason, this.#explainLabels)
     else if (!labels.hasMetricName) this.#refuse('name-missing', this.#explainName)
@@ -181,14 +201,17 @@ export class TimeSeriesDecoder {
       this.#refuseTimestamp(this.#refusedTimestampMs, { samples: this.#refusedFloats })
     }
     if (this.#histograms.count > 0) this.#addHistograms()
-    settleStarts(batch, sampleFrom, isExactMs(this.createdMs) ? this.createdMs : 0)
-    sortSamples(batch, sampleFrom)
+    if (batch.sampleCount > sampleFrom) {
+      settleStarts(batch, sampleFrom, isExactMs(this.createdMs) ? this.createdMs : 0)
+      if (batch.sampleCount > sampleFrom + 1) sortSamples(batch, sampleFrom)
+    }
     if (this.#exemplars.count > 0) this.#addExemplars()
 
     if (batch.sampleCount === sampleFrom && batch.exemplarCount === exemplarFrom) {
       // All of it was refused, element by element: labels alone are nothing to keep.
       batch.seriesCount -= 1
-      batch.labelRefCount = from
+      this.labels.from = from
+      this.labels.drop()
     }
   }
 
@@ -199,9 +222,9 @@ export class TimeSeriesDecoder {
     growSeries(batch, batch.seriesCount)
     batch.seriesLabelStart[series] = labels.from
     batch.seriesLabelEnd[series] = batch.labelRefCount
-    const { symbolDigest, labelRefs, labelRefCount, seriesIdentity } = batch
+    const { seriesIdentity } = batch
     const at = series * DIGEST_WORDS
-    combineDigests(symbolDigest, labelRefs, labels.from, labelRefCount, seriesIdentity, at)
+    for (let i = 0; i < DIGEST_WORDS; i++) seriesIdentity[at + i] = labels.memory.identity[i]!
     batch.seriesMetadataType[series] = this.metadataType <= 7 ? this.metadataType : 0
     batch.seriesHelpRef[series] = this.#readable(this.helpRef)
     batch.seriesUnitRef[series] = this.#readable(this.unitRef)

@@ -80,6 +80,12 @@ export type Batch = {
   familyHelpRef: Uint32Array
   familyUnitRef: Uint32Array
 
+  /**
+   * Whether `bytes` are a Remote Write 2.0 message that says just what this batch says, and as
+   * we would: float samples in order, sorted labels, no field that is not known.
+   */
+  isPlain: boolean
+
   /** Fields 4 and 5 in a request of version 1.0: 2.0 has its symbols and series there. */
   misnamedFields: number
 
@@ -124,6 +130,7 @@ export function createBatch(): Batch {
     familyType: new Uint8Array(64),
     familyHelpRef: new Uint32Array(64),
     familyUnitRef: new Uint32Array(64),
+    isPlain: false,
     misnamedFields: 0,
     rejections: new Rejections(),
   }
@@ -140,11 +147,12 @@ export function clearBatch(batch: Batch, bytes: Uint8Array): void {
   batch.exemplarCount = 0
   batch.exemplarsOversized = 0
   batch.familyCount = 0
+  batch.isPlain = false
   batch.misnamedFields = 0
   batch.rejections.clear()
 }
 
-type Column = Uint8Array | Uint32Array | Float64Array
+type Column = Uint8Array | Int32Array | Uint32Array | Float64Array
 
 /** `column` itself when it has room for `length` entries, else a copy of at least twice its size. */
 export function grown<T extends Column>(column: T, length: number): T {

@@ -29,6 +29,8 @@ export type Judgement = {
   exemplarCarrier: Int32Array<ArrayBuffer>
   /** Per series: place of its family in the metadata memory, 0 when unknown. */
   metadata: Uint32Array
+  /** Whether one of them describes a series that came without a description. */
+  addsMetadata: boolean
   /** Exemplars of earlier pushes that travel with a series of this one. Nearly always empty. */
   held: { series: number; exemplar: HeldExemplar }[]
   /** What goes into the block. */
@@ -46,6 +48,7 @@ export function createJudgement(): Judgement {
     keep: new Uint8Array(1024),
     exemplarCarrier: new Int32Array(64),
     metadata: new Uint32Array(1024),
+    addsMetadata: false,
     held: [],
     kept: noCounts(),
     refused: noCounts(),

@@ -1,8 +1,9 @@
 import { assert } from '../base/errors.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { BLOCK_RECORD, decodeBlock, encodeBlock } from './block.ts'
-import { BlockBuilder, type FamilyOf } from './block-builder.ts'
+import { BlockBuilder } from './block-builder.ts'
 import type { Log } from './log.ts'
+import type { FamilyOf } from './request-writer.ts'
 
 /** A block takes further pushes while it holds fewer samples: what a Prometheus sends at once. */
 const MERGED_SAMPLES_MAX = 2_000
@@ -22,40 +23,39 @@ export type BlockTotals = {
  */
 export class BlockWriter {
   readonly #log: Log
-  readonly #key: DigestKey
-  readonly #familyOf: FamilyOf
   readonly #totals: BlockTotals
-  #open: BlockBuilder | null = null
+  readonly #builder: BlockBuilder
+  #isOpen = false
   /** Handed to the log and not on disk yet. */
   #sealed: { number: number; samples: number; bytes: number }[] = []
 
   /** @param totals of the blocks in the log so far; changed as blocks are sealed */
   constructor(log: Log, key: DigestKey, familyOf: FamilyOf, totals: BlockTotals) {
     this.#log = log
-    this.#key = key
-    this.#familyOf = familyOf
+    this.#builder = new BlockBuilder(key, familyOf)
     this.#totals = totals
   }
 
   /** The block that `samples` more samples of `cluster` go into. Good until the next `await`. */
   blockFor(cluster: string, samples: number, nowMs: number): BlockBuilder {
-    const open = this.#open
-    if (open !== null) {
+    const open = this.#builder
+    if (this.#isOpen) {
       const held = open.counts.samples + open.counts.histograms
-      const hasRoom = held === 0 || held + samples <= MERGED_SAMPLES_MAX
+      const hasRoom = !open.isClosed && (held === 0 || held + samples <= MERGED_SAMPLES_MAX)
       if (open.cluster === cluster && hasRoom) return open
       this.seal()
     }
-    this.#open = new BlockBuilder(this.#log.nextLsn, cluster, nowMs, this.#key, this.#familyOf)
-    return this.#open
+    this.#isOpen = true
+    open.begin(this.#log.nextLsn, cluster, nowMs)
+    return open
   }
 
   /** Hands the open block to the log; the log calls this when a commit begins. */
   seal(): void {
-    const open = this.#open
-    this.#open = null
-    if (open === null || open.counts.samples + open.counts.histograms === 0) return
-    const block = open.seal(this.#totals.samples, this.#totals.bytes)
+    const isOpen = this.#isOpen && !this.#builder.isEmpty
+    this.#isOpen = false
+    if (!isOpen) return
+    const block = this.#builder.seal(this.#totals.samples, this.#totals.bytes)
     const samples = block.counts.samples + block.counts.histograms
     const bytes = block.message.length
     this.#totals.samples += samples
@@ -67,7 +67,7 @@ export class BlockWriter {
 
   /** Forgets what is not on disk: the log has failed, and those who wait are told so. */
   discard(): void {
-    this.#open = null
+    this.#isOpen = false
     for (const { samples, bytes } of this.#sealed) {
       this.#totals.samples -= samples
       this.#totals.bytes -= bytes

@@ -24,6 +24,11 @@ export function announcedBytes({ headers }: IncomingMessage): number | null {
   return Number(headers['content-length'] ?? 0)
 }
 
+/** Whether the sender keeps its body back until it is asked for it, by `100 Continue`. */
+export function isHeldBack({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.expect !== undefined && httpVersion === '1.1'
+}
+
 /** Reads a request's body into memory, as it came, and never more than `limitBytes` of it. */
 export function readBody(request: IncomingMessage, options: BodyOptions): Promise<Body> {
   const announced = announcedBytes(request)

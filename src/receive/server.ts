@@ -134,6 +134,8 @@ function httpServer(handler: Handler, timeouts: Timeouts): HttpServer {
     },
     (request, response) => void handler(request, response),
   )
+  // Without this the body would be asked for before anybody knows whether it has room.
+  server.on('checkContinue', (request, response) => void handler(request, response))
   server.maxConnections = CONNECTIONS_MAX
   return server
 }
@@ -163,13 +165,15 @@ function listenFailed(address: Address, cause: NodeJS.ErrnoException): SluiceErr
   return new SluiceError('LISTEN_FAILED', message, { cause })
 }
 
+/** A reset, a request that takes too long, and one that ends in the middle. */
+const BROKEN = new Set(['ECONNRESET', 'ERR_HTTP_REQUEST_TIMEOUT', 'HPE_INVALID_EOF_STATE'])
+
 /**
- * Bytes that are no HTTP are answered once, and never read further. Who is only too slow
- * gets no answer: to a broken connection senders come back, from a 408 they do not.
+ * Bytes that are no HTTP are answered once, and never read further. Who is only too slow, or
+ * broke off, gets no answer: to a broken connection senders come back, from a 4xx they do not.
  */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex, isOwed: boolean): void {
-  const isSilent = error.code === 'ECONNRESET' || error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-  if (!socket.writable || isSilent || isOwed) {
+  if (!socket.writable || BROKEN.has(error.code ?? '') || isOwed) {
     socket.destroy()
     return
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Outcome, Sender } from '../model/outcome.ts'
 import { type Answer, answerOutcome, answerTooLarge, overload, refusal } from './answer.ts'
-import { announcedBytes, BODY_BYTES_MAX, readBody } from './body.ts'
+import { announcedBytes, BODY_BYTES_MAX, isHeldBack, readBody } from './body.ts'
 import { negotiate, type Protocol } from './negotiate.ts'
 import type { Permits } from './permit.ts'
 import { reply } from './reply.ts'
@@ -63,7 +63,7 @@ export function createWriteHandler(parts: WriteParts): {
       const answer =
         permit === null
           ? withoutPermit(announced, protocol)
-          : await takePush(request, protocol, permit.grow)
+          : await takePush(request, response, protocol, permit.grow)
       if (answer === null) {
         counters.gone += 1
         return
@@ -83,9 +83,11 @@ export function createWriteHandler(parts: WriteParts): {
   /** Null when there is nobody to answer any more. */
   async function takePush(
     request: IncomingMessage,
+    response: ServerResponse,
     protocol: Protocol,
     grow: (bytes: number) => boolean,
   ): Promise<Answer | null> {
+    if (isHeldBack(request)) response.writeContinue()
     const body = await readBody(request, { limitBytes: BODY_BYTES_MAX, grow })
     switch (body.kind) {
       case 'gone':

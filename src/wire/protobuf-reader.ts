@@ -20,21 +20,22 @@ export class ProtobufReader {
   /** End of the message that is being read. */
   limit = 0
   malformed: string | null = null
-  #view: DataView
+  /** Over `bytes`, for whoever reads at known places. */
+  view: DataView
 
   constructor() {
     this.bytes = new Uint8Array(0)
-    this.#view = new DataView(this.bytes.buffer)
+    this.view = new DataView(this.bytes.buffer)
   }
 
   /** Starts over, at `from` and up to `to` of `bytes`. */
   reset(bytes: Uint8Array, from = 0, to = bytes.length): void {
     if (
-      bytes.buffer !== this.#view.buffer ||
-      bytes.byteOffset !== this.#view.byteOffset ||
-      bytes.length !== this.#view.byteLength
+      bytes.buffer !== this.view.buffer ||
+      bytes.byteOffset !== this.view.byteOffset ||
+      bytes.length !== this.view.byteLength
     ) {
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     }
     this.bytes = bytes
     this.at = from
@@ -145,8 +146,8 @@ export class ProtobufReader {
       this.high = 0
       return 0
     }
-    const low = this.#view.getUint32(this.at, true)
-    this.high = this.#view.getUint32(this.at + 4, true)
+    const low = this.view.getUint32(this.at, true)
+    this.high = this.view.getUint32(this.at + 4, true)
     this.at += 8
     return low
   }

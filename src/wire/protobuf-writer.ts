@@ -104,6 +104,10 @@ export class ProtobufWriter {
 
   close(opened: number): void {
     const length = this.at - opened - 1
+    if (length < 0x80) {
+      this.bytes[opened] = length
+      return
+    }
     const extra = varintBytes(length) - 1
     // Now, while `at` covers the content: growing keeps what lies before `at`, and below
     // `at` goes back to the length, whose writing must not find too little room.

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { SeriesTable } from '../../src/admit/series-table.ts'
+import {
+  BLOCK,
+  INTERVAL_SECONDS,
+  ROW_DOUBLES,
+  ROW_WORDS,
+  SeriesTable,
+} from '../../src/admit/series-table.ts'
 import { identityOf } from '../support/rows.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 100)
@@ -39,29 +45,31 @@ test('finds exactly the series that a plain Map would hold', () => {
 test('a row that is used again remembers nothing of the series before', () => {
   const table = new SeriesTable(1)
   const row = table.insert(identityOf(1), 0)
-  table.newestMs[row] = 5
-  table.newestBits[row * 2] = 6
-  table.block[row] = 7
-  table.exemplarMs[row] = 8
-  table.intervalSeconds[row] = 9
-  table.metadataEpoch[row] = 10
+  for (let i = 4; i < ROW_WORDS; i++) table.words[row * ROW_WORDS + i] = i
   table.remove(row)
+  expect(table.find(identityOf(1), 0, row)).toBe(-1)
   expect(table.insert(identityOf(2), 0)).toBe(row)
-  expect(table.newestMs[row]).toBe(0)
-  expect(table.newestBits[row * 2]).toBe(0)
-  expect(table.block[row]).toBe(0)
-  expect(table.exemplarMs[row]).toBe(0)
-  expect(table.intervalSeconds[row]).toBe(0)
-  expect(table.metadataEpoch[row]).toBe(0)
+  expect([...table.words.subarray(4, ROW_WORDS)]).toEqual(Array(ROW_WORDS - 4).fill(0))
+})
+
+test('a guess changes nothing but the time that it takes', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.nat(40)), fc.nat(40), fc.nat(60), (inserted, series, guess) => {
+      const table = new SeriesTable(64)
+      for (const one of inserted) table.insert(identityOf(one), 0)
+      expect(table.find(identityOf(series), 0, guess)).toBe(table.find(identityOf(series), 0))
+    }),
+    { numRuns },
+  )
 })
 
 test('a series is forgotten after ten idle minutes, or ten of its intervals when those are longer', () => {
   const table = new SeriesTable(4)
   const quick = table.insert(identityOf(1), 0)
   const slow = table.insert(identityOf(2), 0)
-  table.block[quick] = 3
-  table.block[slow] = 4
-  table.intervalSeconds[slow] = 120
+  table.doubles[quick * ROW_DOUBLES + BLOCK] = 3
+  table.doubles[slow * ROW_DOUBLES + BLOCK] = 4
+  table.words[slow * ROW_WORDS + INTERVAL_SECONDS] = 120
 
   expect(table.sweep(4, 600)).toBe(0)
   expect(table.live).toBe(2)
@@ -76,6 +84,6 @@ test('rows that are not used take no memory', () => {
   const before = process.memoryUsage().rss
   const tables = [1, 2, 3].map(() => new SeriesTable(5_000_000))
   for (const table of tables) table.insert(identityOf(1), 0)
-  const reserved = 3 * 5_000_000 * 62
+  const reserved = 3 * 5_000_000 * 64
   expect(process.memoryUsage().rss - before).toBeLessThan(reserved / 4)
 })

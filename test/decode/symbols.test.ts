@@ -54,9 +54,33 @@ test('a guess changes nothing, right or wrong', () => {
       let at = 0
       for (const [i, part] of parts.entries()) {
         at += part.length
-        expect(table.intern(at - part.length, at, seed % batch.symbolCount)).toBe(symbols[i])
+        const guess = seed % batch.symbolCount
+        expect(table.intern(at - part.length, at, guess)).toBe(symbols[i])
       }
     }),
+    { numRuns },
+  )
+})
+
+test('bytes are equal up to the first that differs, whatever numbers they would be', () => {
+  const odd = fc.constantFrom(0, 0x80, 0x7f, 0xf0, 0xff, 1)
+  fc.assert(
+    fc.property(
+      fc.array(odd, { minLength: 1, maxLength: 40 }),
+      fc.nat(40),
+      odd,
+      (bytes, at, other) => {
+        const changed = bytes.with(Math.min(at, bytes.length - 1), other)
+        const both = Uint8Array.from([...bytes, ...changed])
+        const batch = createBatch()
+        clearBatch(batch, both)
+        const table = new SymbolTable(Uint32Array.of(1, 2, 3, 4))
+        table.begin(batch)
+        const first = bytes.findIndex((byte, i) => byte !== changed[i])
+        const equal = first < 0 ? bytes.length : first
+        expect(table.commonBytes(0, bytes.length, bytes.length)).toBe(equal)
+      },
+    ),
     { numRuns },
   )
 })

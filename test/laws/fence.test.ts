@@ -93,6 +93,7 @@ class Rig {
     const payload = new Uint8Array(0)
     return {
       next: async () => (lsn <= this.rows.length ? { lsn: lsn++, type: 1, payload } : null),
+      close: async () => {},
     }
   }
 
