@@ -2,16 +2,18 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import type { Context } from './context.ts'
 import { leaveTargetCore } from './cpu.ts'
 import { writeResults } from './results.ts'
 import { stopAll } from './rig.ts'
-import { type Context, ROWS } from './rows.ts'
+import { ROWS } from './rows.ts'
 import { type Measurement, tableHead, tableLine, withRatios } from './table.ts'
 
 const USAGE = `npm run bench -- [options]
 
   --quick           shorter windows and fewer rows: ends in two minutes
   --only ROW        this row; may be given several times: ${ROWS.map(({ name }) => name).join(' ')}
+  --warm-up SECONDS, --seconds SECONDS   before the measurement, and of it
   --no-peers        Sluice alone
   --source DIR      measures another checkout of Sluice with this benchmark
   --cpu-prof DIR    writes a CPU profile of Sluice for each row
@@ -22,6 +24,8 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
+    'warm-up': { type: 'string' },
+    seconds: { type: 'string' },
     'no-peers': { type: 'boolean', default: false },
     source: { type: 'string' },
     'cpu-prof': { type: 'string' },
@@ -31,6 +35,8 @@ const { values } = parseArgs({
 })
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
+/** A quick run begins no further row after this. */
+const QUICK_MS = 105_000
 /** Nothing takes so long, unless it hangs. */
 const ROW_SECONDS_MAX = 600
 
@@ -48,8 +54,12 @@ async function main(): Promise<void> {
     const lines: Measurement[] = []
     console.log(tableHead())
     for (const row of rows) {
+      if (values.quick && performance.now() > QUICK_MS) {
+        console.log(`${row.name.padEnd(12)}  left out: the time of a quick run is over`)
+        continue
+      }
       const deadline = setTimeout(() => endOf(row.name), ROW_SECONDS_MAX * 1000)
-      for await (const line of row.run(contextOf(workspace))) {
+      for await (const line of row.run(contextOf(workspace, lines))) {
         lines.push(withRatios(line, lines))
         console.log(tableLine(lines.at(-1)!))
       }
@@ -63,11 +73,18 @@ async function main(): Promise<void> {
   }
 }
 
-function contextOf(workspace: string): Context {
+function contextOf(workspace: string, measured: readonly Measurement[]): Context {
   const { quick, source, 'cpu-prof': profiles } = values
   return {
-    setting: { workspace, warmUpSeconds: quick ? 3 : 8, windowSeconds: quick ? 3 : 12 },
+    setting: {
+      workspace,
+      warmUpSeconds: Number(values['warm-up'] ?? (quick ? 3 : 10)),
+      windowSeconds: Number(values.seconds ?? (quick ? 2 : 12)),
+      windows: quick ? 1 : 3,
+    },
     peers: values['no-peers'] ? [] : ['vmagent', 'prometheus'],
+    measured,
+    isQuick: quick,
     sluice: {
       ...(source !== undefined && { source: resolve(source) }),
       ...(profiles !== undefined && { profiles: resolve(profiles) }),

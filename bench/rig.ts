@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { cpuMicros, residentBytes, threadMicros } from './cpu.ts'
+import { coreMicros, cpuMicros, residentBytes, threadMicros } from './cpu.ts'
 import { type Helper, startHelper } from './helper.ts'
-import type { Rounds, SenderOrders, Sending, Sent } from './sender.ts'
+import { PUSH_SAMPLES } from './load.ts'
+import type { Rounds, SenderOrders, Sent } from './sender.ts'
 import type { Arrived, SinkOrders } from './sink.ts'
 import { startTarget, type Target, type TargetOptions } from './target.ts'
 
@@ -13,6 +14,8 @@ export type Plan = Omit<TargetOptions, 'directory' | 'sink'> & {
   pushSamples?: number
   /** Two make an HA pair: the second one sends the same samples in other bodies. */
   senders?: 1 | 2
+  /** Of all senders together. */
+  connections?: number
 }
 
 /** What is the same for all plans of a run. */
@@ -20,11 +23,15 @@ export type Setting = {
   /** On a real disk: a sync to memory costs nothing. */
   workspace: string
   warmUpSeconds: number
+  /** Of all windows together: the one in the middle counts, as a shared machine disturbs some. */
   windowSeconds: number
+  windows: number
 }
 
 /** One stretch of load, up to the arrival of its last sample. */
 export type Window = {
+  /** Different ones: what two senders push counts once. */
+  samples: number
   arrivedSamples: number
   /** Of the target, all its threads, until the last sample had arrived. */
   cpuMicros: number
@@ -32,9 +39,19 @@ export type Window = {
   busiestThreadMicros: number
   /** Until nearly all had arrived, so that a flush at the end does not count. */
   samplesPerSecond: number
+  /** Of the target's core, used by anyone else: above a few percent, costs are not to be trusted. */
+  othersShare: number
   bytesOut: number
   residentBytes: number
   sent: Sent
+}
+
+type Wait = {
+  /** How many samples are nearly all. */
+  nearly?: number
+  /** Nothing is missing before this is over. */
+  sending?: Promise<unknown>
+  stallMs?: number
 }
 
 /** Rounds follow each other faster than in life, and no receiver takes samples from far ahead. */
@@ -100,17 +117,15 @@ export class Rig {
   }
 
   /** Sends until everything is compiled and known. */
-  async warmUp(seconds: number): Promise<{ samplesPerSecond: number }> {
+  async warmUp(seconds: number, order: 'begin' | 'beginStamped' = 'begin'): Promise<Window> {
     const endMs = performance.now() + seconds * 1000
-    let samplesPerSecond = 0
-    do {
-      const count = Math.max(1, Math.floor(samplesPerSecond / 2 / this.samplesPerRound))
-      const rounds = this.nextRounds(count)
-      await this.sender.ask('begin', rounds)
+    for (let perSecond = 0; ; ) {
+      const rounds = this.roundsFor(0.5, perSecond)
+      await this.sender.ask(order, rounds)
       const window = await this.measure(rounds)
-      samplesPerSecond = window.samplesPerSecond
-    } while (performance.now() < endMs)
-    return { samplesPerSecond }
+      if (performance.now() > endMs) return window
+      perSecond = window.samples / window.sent.seconds
+    }
   }
 
   /** Rounds that were not sent before. */
@@ -134,35 +149,71 @@ export class Rig {
   /**
    * Sends what was prepared or begun and waits until it has arrived.
    *
-   * @param copies how often each sample of these rounds must arrive
+   * @param copies how often each sample of these rounds must arrive; 0 for mere duplicates
    * @throws when samples are missing, or more arrive than were sent
    */
-  async measure(rounds: Rounds, sending: Partial<Sending> = {}, copies = 1): Promise<Window> {
-    const pid = this.target.child.process.pid!
+  async measure(rounds: Rounds, copies = this.copies, pushesPerSecond?: number): Promise<Window> {
+    const { pid } = this
     const before = await this.arrivedExactly()
     const threadsBefore = await threadMicros(pid)
+    const coreBefore = await coreMicros()
     const cpuBefore = await cpuMicros(pid)
-    const expected = rounds.count * this.samplesPerRound * copies
+    const samples = rounds.count * this.samplesPerRound
+    const expected = samples * copies
     this.#expected += expected
 
     const startMs = performance.now()
-    const sending_ = this.sender.ask('send', { connections: CONNECTIONS, ...sending })
+    const sending = this.send(pushesPerSecond)
+    const nearly = before.samples + NEARLY_ALL * expected
     const [sent, { after, nearlyMs }] = await Promise.all([
-      sending_,
-      this.#arrival(before.samples + NEARLY_ALL * expected, sending_),
+      sending,
+      this.arrival({ nearly, sending }),
     ])
-    const threads = await threadMicros(pid)
+    const seconds = copies === 0 ? sent.seconds : (nearlyMs - startMs) / 1000 / NEARLY_ALL
     const cpu = (await cpuMicros(pid)) - cpuBefore
+    const core = (await coreMicros()) - coreBefore
+    const wallMicros = (performance.now() - startMs) * 1000
+    const threads = await threadMicros(pid)
     const busiest = [...threads].map(([id, micros]) => micros - (threadsBefore.get(id) ?? 0))
     return {
+      samples,
       arrivedSamples: expected,
       cpuMicros: cpu,
       busiestThreadMicros: Math.max(...busiest),
-      samplesPerSecond: (NEARLY_ALL * expected * 1000) / (nearlyMs - startMs),
+      samplesPerSecond: samples / seconds,
+      othersShare: this.plan.cores === undefined ? Math.max(0, (core - cpu) / wallMicros) : 0,
       bytesOut: after.bytes - before.bytes,
       residentBytes: await residentBytes(pid),
       sent,
     }
+  }
+
+  /** Hands the prepared or begun rounds to the target; resolves when it has taken them. */
+  send(pushesPerSecond?: number): Promise<Sent> {
+    const { connections = CONNECTIONS } = this.plan
+    return this.sender.ask('send', {
+      connections,
+      ...(pushesPerSecond !== undefined && { pushesPerSecond }),
+    })
+  }
+
+  /** Notes that these rounds have to arrive, though nobody waits for them yet. */
+  expect({ count }: Rounds): number {
+    this.#expected += count * this.samplesPerRound * this.copies
+    return count * this.samplesPerRound
+  }
+
+  /** How often a sample arrives that all senders push: only Sluice drops duplicates. */
+  get copies(): number {
+    return this.plan.name === 'sluice' ? 1 : (this.plan.senders ?? 1)
+  }
+
+  get samplesPerPush(): number {
+    return this.plan.pushSamples ?? PUSH_SAMPLES
+  }
+
+  get pid(): number {
+    return this.target.child.process.pid!
   }
 
   /** What has arrived, when it is what had to arrive by now. */
@@ -178,12 +229,13 @@ export class Rig {
   }
 
   /** Polls the sink until everything is there, and notes when nearly everything was. */
-  async #arrival(nearly: number, sending: Promise<unknown>) {
+  async arrival({ nearly = 0, sending, stallMs = STALL_MS }: Wait) {
     let isSent = false
-    sending.then(
-      () => (isSent = true),
-      () => (isSent = true),
-    )
+    const end = () => {
+      isSent = true
+    }
+    if (sending === undefined) end()
+    else sending.then(end, end)
     let nearlyMs = 0
     let progressMs = performance.now()
     let last = 0
@@ -194,7 +246,7 @@ export class Rig {
       last = after.samples
       if (nearlyMs === 0 && after.samples >= nearly) nearlyMs = nowMs
       const isOver = isSent && after.samples >= this.#expected
-      if (isOver || nowMs - progressMs > STALL_MS) {
+      if (isOver || nowMs - progressMs > stallMs) {
         await this.arrivedExactly()
         return { after, nearlyMs }
       }
@@ -214,7 +266,7 @@ export async function stopAll(): Promise<void> {
   await Promise.all([...RUNNING].map((stops) => stops.disposeAsync()))
 }
 
-function aimOf({ protocol, series, pushSamples = 2_000, senders = 1 }: Plan, url: string) {
+function aimOf({ protocol, series, pushSamples = PUSH_SAMPLES, senders = 1 }: Plan, url: string) {
   // A sample of the past would be taken for one that its sender has already forwarded.
   const startMs = Date.now() + 1_000
   const load = { protocol, series, pushSamples, startMs, intervalMs: INTERVAL_MS }

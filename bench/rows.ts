@@ -1,62 +1,78 @@
-import { type Plan, Rig, type Setting, type Window } from './rig.ts'
+import { backlog } from './backlog.ts'
+import { type Context, type Row, SERIES } from './context.ts'
+import { latency } from './latency.ts'
+import { pair } from './pair.ts'
+import { type Plan, Rig } from './rig.ts'
+import { costOf, lineOf, steadyWindow } from './steady.ts'
 import type { Measurement } from './table.ts'
 import type { TargetName } from './target.ts'
+import { threads } from './threads.ts'
 
-/** What is measured for one line or more; yields lines as they are known. */
-export type Row = {
-  name: string
-  /** Left out of a quick run. */
-  isLong?: boolean
-  run: (context: Context) => AsyncGenerator<Measurement>
-}
-
-export type Context = {
-  setting: Setting
-  /** Peers that take part. */
-  peers: readonly TargetName[]
-  /** Where Sluice comes from, and where its profile goes. */
-  sluice: Pick<Plan, 'source' | 'profiles'>
-}
-
-const SERIES = 100_000
+const SMALL = { protocol: 'rw2', series: SERIES, pushSamples: 50, connections: 50 } as const
 
 export const ROWS: Row[] = [
   {
     name: 'rw1',
-    run: againstPeers('rw1', { protocol: 'rw1', series: SERIES }, ['vmagent', 'prometheus']),
+    run: steady('rw1', { protocol: 'rw1', series: SERIES }, ['vmagent', 'prometheus']),
   },
-  { name: 'rw2', run: againstPeers('rw2', { protocol: 'rw2', series: SERIES }, ['prometheus']) },
+  {
+    name: 'rw2',
+    run: steady('rw2', { protocol: 'rw2', series: SERIES }, ['vmagent', 'prometheus']),
+  },
+  { name: 'pair', run: pair },
+  { name: 'small', run: steady('small', SMALL, ['vmagent', 'prometheus']) },
+  { name: 'page-cache', run: pageCache },
+  { name: 'backlog', run: backlog },
+  { name: 'latency', run: latency },
+  { name: 'series-1m', isLong: true, run: manySeries('series-1m', 1_000_000) },
+  { name: 'series-10m', isLong: true, run: manySeries('series-10m', 10_000_000) },
+  { name: 'threads', isLong: true, run: threads },
 ]
 
 /** Peers first, so that Sluice's line shows the ratio to them. */
-function againstPeers(row: string, load: Omit<Plan, 'name'>, rivals: TargetName[]): Row['run'] {
-  return async function* ({ setting, peers, sluice }) {
-    const targets = [...rivals.filter((each) => peers.includes(each)), 'sluice' as const]
-    for (const name of targets) {
-      const plan = { ...load, name, ...(name === 'sluice' && sluice) }
+function steady(row: string, load: Omit<Plan, 'name'>, rivals: TargetName[]): Row['run'] {
+  return async function* ({ setting, peers, sluice, measured }) {
+    const isKnown = (name: TargetName) =>
+      row === 'rw2' && measured.some((line) => line.row === 'rw1' && line.target === name)
+    for (const name of rivals.filter((each) => peers.includes(each))) {
+      // It has no Remote Write 2.0, so its cost of 1.0 is what one would pay.
+      const protocol = name === 'vmagent' ? 'rw1' : load.protocol
+      if (name === 'vmagent' && isKnown(name)) continue
+      const plan = { ...load, name, protocol }
       await using rig = await Rig.start(plan, setting)
-      yield lineOf(row, plan, await steady(rig, setting))
+      yield lineOf(row, plan, await steadyWindow(rig, setting))
     }
+    const plan = { ...load, name: 'sluice' as const, ...sluice }
+    await using rig = await Rig.start(plan, setting)
+    yield { ...lineOf(row, plan, await steadyWindow(rig, setting)), peersIn: 'rw1' }
   }
 }
 
-/** The usual window: warm, full load, bodies made beforehand. */
-async function steady(rig: Rig, { warmUpSeconds, windowSeconds }: Setting): Promise<Window> {
-  const { samplesPerSecond } = await rig.warmUp(warmUpSeconds)
-  const rounds = rig.roundsFor(windowSeconds, samplesPerSecond)
-  await rig.prepare(rounds)
-  return rig.measure(rounds)
+/** What syncing costs: the peers never sync. */
+async function* pageCache({ setting, sluice, measured }: Context): AsyncGenerator<Measurement> {
+  const settings = { storage: { acknowledge: 'page_cache' as const } }
+  const plan: Plan = { name: 'sluice', protocol: 'rw2', series: SERIES, settings, ...sluice }
+  await using rig = await Rig.start(plan, setting)
+  const window = await steadyWindow(rig, setting)
+  const synced = measured.find(({ row, target }) => row === 'rw2' && target === 'sluice')
+  const share = costOf(window) / (synced?.cpuMicrosPerSample ?? Number.NaN)
+  const note = synced === undefined ? '' : `${share.toFixed(2)} × the cost with fsync`
+  yield { ...lineOf('page-cache', plan, window), peersIn: 'rw1', note }
 }
 
-function lineOf(row: string, { name, protocol, series }: Plan, window: Window): Measurement {
-  const { arrivedSamples } = window
-  return {
-    ...{ row, target: name, protocol, series },
-    cpuMicrosPerSample: window.cpuMicros / arrivedSamples,
-    samplesPerSecond: window.samplesPerSecond,
-    ackMs: window.sent.ackMs,
-    residentBytes: window.residentBytes,
-    bytesOutPerSample: window.bytesOut / arrivedSamples,
-    more: { seconds: window.sent.seconds, samples: arrivedSamples },
+/** Memory, and whether a sample costs more when there are many series. */
+function manySeries(row: string, series: number): Row['run'] {
+  return async function* ({ setting, sluice, measured }) {
+    const settings = { dedup: { max_series: Math.max(5_000_000, series * 1.2) } }
+    const plan: Plan = { name: 'sluice', protocol: 'rw2', series, settings, ...sluice }
+    await using rig = await Rig.start(plan, setting)
+    const window = await steadyWindow(rig, setting)
+    const bytesPerSeries = (window.residentBytes - rig.residentBytesAtStart) / series
+    const few = measured.find(({ row, target }) => row === 'rw2' && target === 'sluice')
+    const factor = costOf(window) / (few?.cpuMicrosPerSample ?? Number.NaN)
+    const cost = few === undefined ? '' : `, ${factor.toFixed(2)} × the cost at 100 k`
+    const line = lineOf(row, plan, window)
+    const note = `${bytesPerSeries.toFixed(0)} B per series${cost}`
+    yield { ...line, note, more: { ...line.more, bytesPerSeries } }
   }
 }

@@ -4,12 +4,13 @@ import { uncompressSync } from 'snappy'
 import { obey } from './helper.ts'
 import { Tally } from './tally.ts'
 
-/** What has arrived since the start, or since `forget`. */
+/** What has arrived since the start. */
 export type Arrived = {
   samples: number
   requests: number
   /** As on the wire, compressed. */
   bytes: number
+  /** Since the start or the end of the last outage. */
   firstMs: number
   lastMs: number
 }
@@ -39,7 +40,7 @@ function take(request: IncomingMessage, body: Buffer, response: ServerResponse):
   const isVersion2 = request.headers['content-type']?.includes('write.v2.Request') === true
   const raw = uncompressSync(body) as Buffer
   lastMs = Date.now()
-  if (requests === 0) firstMs = lastMs
+  if (firstMs === 0) firstMs = lastMs
   requests += 1
   bytes += body.length
   const samples = tally.add(raw, isVersion2, lastMs)
@@ -63,11 +64,9 @@ const orders = {
   },
   up: (): void => {
     isDown = false
+    firstMs = 0
   },
-  forget: (): void => {
-    tally.forget()
-    requests = bytes = firstMs = lastMs = 0
-  },
+  forgetLags: (): void => tally.forgetLags(),
   arrived: (): Arrived => ({ samples: tally.samples, requests, bytes, firstMs, lastMs }),
   /** How long samples took, from the time that they bear. */
   lagMs: () => ({ p50: tally.lagMs(0.5), p99: tally.lagMs(0.99) }),

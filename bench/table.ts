@@ -13,10 +13,14 @@ export type Measurement = {
   bytesOutPerSample?: number
   /** Own cost divided by the peer's: below 1 is cheaper. */
   ratio?: Partial<Record<TargetName, number>>
+  /** Of the target's core, used by anyone else. */
+  othersShare?: number
   /** What the columns cannot say. */
   note?: string
   /** Further numbers, for the file. */
-  more?: Record<string, number>
+  more?: Record<string, number | number[]>
+  /** Another row where the peers were measured, if not in this one. */
+  peersIn?: string
 }
 
 const COLUMNS: [title: string, width: number, text: (line: Measurement) => string][] = [
@@ -32,8 +36,11 @@ const COLUMNS: [title: string, width: number, text: (line: Measurement) => strin
   ['p99 ms', 7, ({ ackMs }) => fixed(ackMs?.p99, 1)],
   ['RSS MB', 7, ({ residentBytes: bytes }) => fixed(bytes && bytes / 1e6, 0)],
   ['B out', 6, (line) => fixed(line.bytesOutPerSample, 1)],
-  ['', -1, ({ note = '' }) => note],
+  ['', -1, (line) => [line.note, disturbance(line)].filter(Boolean).join('; ')],
 ]
+
+/** Above this, costs are not to be trusted: caches are shared too. */
+const OTHERS_SHARE_MAX = 0.05
 
 export function tableHead(): string {
   const titles = COLUMNS.map(([title, width]) => padded(title, width)).join('  ')
@@ -51,14 +58,18 @@ export function withRatios(line: Measurement, earlier: readonly Measurement[]): 
   if (line.target !== 'sluice' || line.cpuMicrosPerSample === undefined) return line
   const ratio: Measurement['ratio'] = {}
   for (const peer of ['vmagent', 'prometheus'] as const) {
-    // vmagent has no Remote Write 2.0, so there its cost of 1.0 is what one would pay.
-    const found =
-      earlier.find(({ row, target }) => target === peer && row === line.row) ??
-      earlier.find(({ row, target }) => target === peer && row === 'rw1' && peer === 'vmagent')
+    const peerIn = (wanted?: string) =>
+      earlier.find(({ row, target }) => target === peer && row === wanted)
+    const found = peerIn(line.row) ?? peerIn(line.peersIn)
     if (found?.cpuMicrosPerSample === undefined) continue
     ratio[peer] = line.cpuMicrosPerSample / found.cpuMicrosPerSample
   }
   return { ...line, ratio }
+}
+
+function disturbance({ othersShare = 0 }: Measurement): string {
+  if (othersShare < OTHERS_SHARE_MAX) return ''
+  return `disturbed: others used ${Math.round(100 * othersShare)} % of the core`
 }
 
 function thousands(series: number): string {

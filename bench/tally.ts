@@ -14,8 +14,7 @@ export class Tally {
   /** Samples per millisecond of age. */
   readonly #lags = new Uint32Array(LAG_MS_MAX + 1)
 
-  forget(): void {
-    this.samples = 0
+  forgetLags(): void {
     this.#lags.fill(0)
   }
 
@@ -45,7 +44,7 @@ export class Tally {
 
   /** The age that `share` of the samples did not pass. */
   lagMs(share: number): number {
-    let left = share * this.samples
+    let left = share * this.#lags.reduce((sum, samples) => sum + samples, 0)
     return this.#lags.findIndex((samples) => {
       left -= samples
       return left <= 0

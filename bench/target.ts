@@ -142,11 +142,15 @@ export async function versionOf(name: TargetName): Promise<string> {
 }
 
 /** Whether this version of Sluice knows these settings. */
-export async function isAccepted(settings: SluiceSettings, directory: string): Promise<boolean> {
+export async function isAccepted(
+  settings: SluiceSettings,
+  directory: string,
+  source = PROJECT,
+): Promise<boolean> {
   const path = join(directory, 'accepted.yaml')
   const place = { directory, sink: 'http://127.0.0.1:1/', port: 1, admin: 2 }
   await writeFile(path, sluiceConfig({ ...settings, ...place }))
-  const main = join(PROJECT, 'src', 'main.ts')
+  const main = join(source, 'src', 'main.ts')
   return promisify(execFile)(process.execPath, [main, 'check', path]).then(
     () => true,
     () => false,
