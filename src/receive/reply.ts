@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import type { Answer } from './answer.ts'
-import { announcedBytes, isHeldBack } from './body.ts'
+import { announcedBytes } from './body.ts'
 
 /** An unread rest of a body up to this size is taken off the wire, and the connection stays. */
 const DISCARD_BYTES_MAX = 256 * 1024
@@ -33,11 +33,8 @@ export async function reply(response: ServerResponse, answer: Answer, clock: Clo
 }
 
 function isReadOrShort({ req: request }: ServerResponse): boolean {
-  if (request.readableEnded) return true
-  // A body that nobody asked for may come or not: only a new connection is sure.
-  if (isHeldBack(request)) return false
   const announced = announcedBytes(request)
-  return announced !== null && announced <= DISCARD_BYTES_MAX
+  return request.readableEnded || (announced !== null && announced <= DISCARD_BYTES_MAX)
 }
 
 async function closedWithin(response: ServerResponse, ms: number, clock: Clock): Promise<void> {
