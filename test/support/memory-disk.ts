@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import type { Disk, DiskFile } from '../../src/base/disk.ts'
+import { changed, type Inode, newInode, put, survivor } from './inode.ts'
 
 /**
  * A disk in memory that behaves as badly as a real one may. It keeps apart what is seen and
@@ -252,68 +253,13 @@ export type FaultKind =
 
 type Fault = { kind: FaultKind; code: string; timesLeft: number; within: string }
 
-type Change =
-  | { kind: 'write'; bytes: Uint8Array; position: number; isLimbo: boolean }
-  | { kind: 'truncate'; lengthBytes: number; isLimbo: boolean }
-
-type Inode = { seen: Uint8Array; synced: Uint8Array; unsynced: Change[]; hasFailed: boolean }
-
 /** Without `inode` the name is removed; with `from` it is a renaming. */
 type NameChange = { directory: string; name: string; inode?: Inode; from?: string }
-
-const SECTOR_BYTES = 512
-
-function newInode(): Inode {
-  return { seen: new Uint8Array(), synced: new Uint8Array(), unsynced: [], hasFailed: false }
-}
 
 function apply(names: Map<string, Inode>, { name, inode, from }: NameChange): void {
   if (from !== undefined) names.delete(from)
   if (inode) names.set(name, inode)
   else names.delete(name)
-}
-
-function put(inode: Inode, bytes: Uint8Array, position: number): void {
-  const change = { kind: 'write', bytes: bytes.slice(), position, isLimbo: false } as const
-  inode.unsynced.push({ ...change })
-  inode.seen = changed(inode.seen, change)
-}
-
-function changed(bytes: Uint8Array, change: Change): Uint8Array {
-  if (change.kind === 'truncate') {
-    const cut = new Uint8Array(change.lengthBytes)
-    cut.set(bytes.subarray(0, change.lengthBytes))
-    return cut
-  }
-  const length = Math.max(bytes.length, change.position + change.bytes.length)
-  const result = new Uint8Array(length)
-  result.set(bytes)
-  result.set(change.bytes, change.position)
-  return result
-}
-
-function survivor(inode: Inode, random: () => number): Uint8Array {
-  let bytes = inode.synced
-  for (const change of inode.unsynced) {
-    if (change.kind === 'truncate') {
-      if (random() < 0.5) bytes = changed(bytes, change)
-      continue
-    }
-    // The length may have reached the disk without the bytes: then there are zeros.
-    if (random() < 0.3) {
-      const length = Math.max(bytes.length, change.position + change.bytes.length)
-      bytes = changed(bytes, { kind: 'truncate', lengthBytes: length, isLimbo: false })
-    }
-    const isWhole = random() < 0.2
-    for (let at = 0; at < change.bytes.length; at += SECTOR_BYTES) {
-      if (!isWhole && random() < 0.5) continue
-      const isTorn = !isWhole && random() < 0.2
-      const sector = change.bytes.subarray(at, at + SECTOR_BYTES)
-      const kept = sector.subarray(0, isTorn ? Math.floor(random() * sector.length) : undefined)
-      bytes = changed(bytes, { ...change, bytes: kept, position: change.position + at })
-    }
-  }
-  return bytes
 }
 
 function diskError(code: string, path: string): Error {
