@@ -206,6 +206,27 @@ test('stopping waits for requests that are open, answers them, and ends their co
   })
 })
 
+test('a request whose head was on its way when the server stopped is the last one', async () => {
+  const gate = Promise.withResolvers<void>()
+  const slow: Handler = async (_request, response) => {
+    await gate.promise
+    response.end('slow')
+  }
+  await withServer({ '/slow': slow, '/hello': hello }, async ({ server, connect }) => {
+    const [open, late] = [await connect(), await connect()]
+    open.send(get('/slow'))
+    late.send('GET /hello HTTP/1.1\r\n')
+    await delay(20)
+    const stopped = server.stop(5_000)
+    late.send('Host: sluice\r\n\r\n')
+    await late.closed
+    expect(late.received()).toContain('Connection: close')
+    expect(late.received()).toContain('hello')
+    gate.resolve()
+    await stopped
+  })
+})
+
 test('stopping waits for a request that never ends until the deadline, and no longer', () =>
   withServer({ '/never': () => new Promise(() => {}) }, async ({ server, connect }) => {
     const client = await connect()
