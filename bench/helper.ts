@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 /** What a helper process can be asked for. Arguments and answers are plain data. */
-// biome-ignore lint/suspicious/noExplicitAny: each order has its own argument
-export type Orders = Record<string, (argument: any) => unknown>
+export type Orders = Record<string, (argument: never) => unknown>
 
 export type Helper<Known extends Orders> = {
   pid: number
@@ -49,7 +48,7 @@ export function obey(orders: Orders): void {
   process.on('message', async ({ name, argument }: Question) => {
     let answer: Answer
     try {
-      answer = { value: await orders[name]!(argument) }
+      answer = { value: await orders[name]!(argument as never) }
     } catch (error) {
       answer = { error: (error as Error).stack ?? String(error) }
     }

@@ -39,7 +39,7 @@ export type Window = {
   busiestThreadMicros: number
   /** Until nearly all had arrived, so that a flush at the end does not count. */
   samplesPerSecond: number
-  /** Of the target's core, used by anyone else: above a few percent, costs are not to be trusted. */
+  /** Of the target's core, used by anyone else: above a few percent, costs cannot be trusted. */
   othersShare: number
   bytesOut: number
   residentBytes: number

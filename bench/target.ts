@@ -43,7 +43,7 @@ type Command = { executable: string; args: string[]; url: string; ready: string 
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 
-/** Starts a gateway as its users would, except that it has one core, and waits until it is ready. */
+/** Starts a gateway as its users would, but on one core, and waits until it is ready. */
 export async function startTarget(options: TargetOptions): Promise<Target> {
   const { name, cores = TARGET_CORE } = options
   const command = await COMMANDS[name](options, await freePort())

@@ -11,7 +11,8 @@ import { type Config, type Flags, parseConfig } from './config.ts'
 
 const USAGE = `sluice ${VERSION}: a Prometheus remote-write gateway
 
-  sluice serve [--config FILE] [--remote-write URL] [--data DIR] [--listen ADDRESS] [--admin ADDRESS]
+  sluice serve [--config FILE] [--remote-write URL] [--data DIR]
+               [--listen ADDRESS] [--admin ADDRESS]
                Receives pushes, keeps them on disk and forwards them. Without --config the
                defaults hold; flags win over the file.
   sluice check FILE

@@ -173,7 +173,7 @@ function isPlainUrl(text: string): boolean {
   return url.username === '' && url.password === ''
 }
 
-/** Headers that the protocol, HTTP or the gateway itself sets; credentials have settings of their own. */
+/** Set by the protocol, HTTP or the gateway itself; credentials have settings of their own. */
 const RESERVED_HEADERS = new Set([
   ...['host', 'content-encoding', 'content-length', 'content-type', 'user-agent', 'connection'],
   ...['keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding'],

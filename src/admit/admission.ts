@@ -222,7 +222,7 @@ export class Admission {
     return windowMs > 0 && timestampMs >= this.#newestMs - windowMs
   }
 
-  /** The table is full: better a duplicate than a loss. Without a row, order is kept by waiting for the block before. */
+  /** The table is full: better a duplicate than a loss. Order then waits for the block before. */
   #passUntracked(batch: Batch, from: number, to: number, block: number, nowMs: number): void {
     for (let i = from; i < to; i++) {
       this.#judgement.keep[i] = 0

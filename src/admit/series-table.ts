@@ -6,7 +6,7 @@ const FREE = -1
 /** Slots per row at most: with linear probing a hit then takes about one and a half looks. */
 const SLOTS_PER_ROW = 1.5
 
-/** Series unseen for this long are forgotten, or for `IDLE_INTERVALS_MAX` of their own intervals. */
+/** Series unseen for so long are forgotten, or for `IDLE_INTERVALS_MAX` of their own intervals. */
 const IDLE_SECONDS_MAX = 600
 const IDLE_INTERVALS_MAX = 10
 
@@ -99,7 +99,10 @@ export class SeriesTable {
     }
   }
 
-  /** Gives a series a row of its own, all else in it 0, or -1 when the table is full. Not looked up before: see `find`. */
+  /**
+   * Gives a series a row of its own, all else in it 0, or -1 when the table is full. Not looked
+   * up before: see `find`.
+   */
   insert(identity: Uint32Array, at: number): number {
     const row = this.#takeRow()
     if (row < 0) return -1

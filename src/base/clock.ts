@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Time comes in through the door: a test passes its own clock, and every failure can be replayed. */
+/** Time comes in through the door: a test passes a clock, and every failure can be replayed. */
 export type Clock = {
   /** Wall time in Unix milliseconds: for timestamps and labels only, it may jump. */
   nowMs(): number

@@ -7,7 +7,7 @@ export type DiskFile = {
   write(parts: readonly Uint8Array[], position: number): Promise<void>
   /** Fills `into` from `position`; fewer bytes than its length mean the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>
-  /** Resolves when everything written so far survives a power cut. Never call again after it threw. */
+  /** Resolves when all that was written survives a power cut. Never call again after it threw. */
   datasync(): Promise<void>
   truncate(lengthBytes: number): Promise<void>
   sizeBytes(): Promise<number>

@@ -4,7 +4,7 @@ import { withoutCredentials } from './secrets.ts'
 
 export type LogFields = Readonly<Record<string, unknown>>
 
-/** One event per call. `message` is constant text and names the event; what varies goes into `fields`. */
+/** One event per call. `message` is constant and names the event; what varies goes into `fields`. */
 export type Logger = {
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void

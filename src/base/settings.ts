@@ -120,7 +120,7 @@ function withFlags(root: unknown, flags: SettingsSource['flags']): unknown {
   return root
 }
 
-/** Takes out what the schema need not know: keys without meaning, which are returned, and *not yet*. */
+/** Takes out what the schema need not know: *not yet*, and keys without meaning: the result. */
 function takeOut(
   root: unknown,
   sections: Sections,

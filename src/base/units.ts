@@ -34,7 +34,7 @@ const DURATION_UNITS_MS = [
 ]
 const DURATION = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
 
-/** A duration as Prometheus writes it, in milliseconds: `30s`, `1h30m`, `0`. Null when it is none. */
+/** A duration as Prometheus writes it, in milliseconds: `30s`, `1h30m`, `0`. Null if it is none. */
 export function parseDurationMs(text: string): number | null {
   if (text === '0') return 0
   const match = text === '' ? null : DURATION.exec(text)
@@ -49,7 +49,7 @@ export function parseDurationMs(text: string): number | null {
 /** Where a server listens. An empty host means every interface. */
 export type Address = { host: string; port: number }
 
-/** `host:port`, `:port` or `[v6]:port`. Port 0 lets the system choose. Null when it is none of them. */
+/** `host:port`, `:port` or `[v6]:port`. Port 0 lets the system choose. Null if it is neither. */
 export function parseAddress(text: string): Address | null {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/]*)):(\d{1,5})$/.exec(text)
   if (match === null) return null

@@ -43,7 +43,7 @@ export type Batch = {
   seriesHelpRef: Uint32Array
   seriesUnitRef: Uint32Array
 
-  /** Float samples and histogram samples alike; those of one series are neighbours, oldest first. */
+  /** Float and histogram samples alike; those of one series are neighbours, oldest first. */
   sampleCount: number
   sampleSeries: Uint32Array
   /** Unix milliseconds. A double is exact up to 2^53. */
@@ -73,7 +73,7 @@ export type Batch = {
   /** Left out because their labels are too long: neither written nor an error, as in Prometheus. */
   exemplarsOversized: number
 
-  /** Metadata of metric families without series: Remote Write 1.0 sends it in requests of its own. */
+  /** Metadata of families without series: Remote Write 1.0 sends it in requests of its own. */
   familyCount: number
   familyNameRef: Uint32Array
   familyType: Uint8Array
@@ -154,7 +154,7 @@ export function clearBatch(batch: Batch, bytes: Uint8Array): void {
 
 type Column = Uint8Array | Int32Array | Uint32Array | Float64Array
 
-/** `column` itself when it has room for `length` entries, else a copy of at least twice its size. */
+/** `column` itself when it has room for `length` entries, else a copy of twice its size or more. */
 export function grown<T extends Column>(column: T, length: number): T {
   if (length <= column.length) return column
   const Constructor = column.constructor as new (length: number) => T

@@ -20,7 +20,7 @@ export type Block = {
   receivedMs: number
   /** Decompressed size of `message`. */
   rawBytes: number
-  /** Samples and histograms, and bytes, in all blocks before this one: differences give a backlog. */
+  /** Samples, histograms and bytes in all blocks before this one: differences give a backlog. */
   samplesBefore: number
   bytesBefore: number
   /** `io.prometheus.write.v2.Request`, snappy block format. */

@@ -77,7 +77,7 @@ function writtenHeaders(protocol: Protocol, written: Counts = noCounts()): Answe
   }
 }
 
-/** Whole seconds, because fractions are ignored; spread, because senders sleep exactly that long. */
+/** Whole seconds, as fractions are ignored; spread, because senders sleep exactly that long. */
 export function retryAfterSeconds(random: number): number {
   return RETRY_AFTER_SECONDS / 2 + Math.floor(random * (RETRY_AFTER_SECONDS + 1))
 }

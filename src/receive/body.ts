@@ -5,7 +5,7 @@ export const BODY_BYTES_MAX = 32 * 1024 * 1024
 
 export type BodyOptions = {
   limitBytes: number
-  /** Asked for room before bytes are kept whose number nobody had announced; false: there is none. */
+  /** Asked for room before bytes are kept whose number nobody announced; false: there is none. */
   grow: (bytes: number) => boolean
 }
 

@@ -6,7 +6,7 @@ export type Negotiated =
   /** `reason` is for the person who runs the sender. */
   | { status: 405 | 415; reason: string }
 
-/** Header values by lower-case name, as in `request.headersDistinct`: repeated headers are lists. */
+/** Header values by lower-case name, as in `request.headersDistinct`: repeated ones are lists. */
 export type DistinctHeaders = { readonly [name: string]: readonly string[] | undefined }
 
 const MESSAGES = new Map<string, Protocol>([

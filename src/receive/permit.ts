@@ -3,7 +3,7 @@ import { assert } from '../base/errors.ts'
 /** Bytes of request bodies in memory at once, all requests together. */
 export const PERMIT_BYTES = 256 * 1024 * 1024
 
-/** What a request costs besides its body: headers, socket, objects. So requests are limited, too. */
+/** What a request costs besides its body: headers, socket, objects. So they are limited, too. */
 const REQUEST_BYTES = 16 * 1024
 
 /** Some of the memory for bodies, held by one request. */

@@ -31,7 +31,7 @@ export type WriteParts = {
 
 /** What was answered, for the metrics. */
 export type WriteCounters = {
-  /** Requests by `protocol status`, such as `rw2 204`; the protocol is `none` when it is unknown. */
+  /** Requests by `protocol status`, such as `rw2 204`; the protocol is `none` if it is unknown. */
   answers: Map<string, number>
   /** Requests whose sender says that it tries again. */
   retries: number
