@@ -1,6 +1,7 @@
 import type { Admission } from './admit/admission.ts'
 import { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
+import { release } from './base/memory.ts'
 import type { Batch } from './model/batch.ts'
 import { type Counts, noCounts } from './model/counts.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
@@ -77,6 +78,7 @@ export function createIngest(parts: IngestParts) {
     }
 
     const outcome = admit(push)
+    release(batch.bytes)
 
     // A push of nothing but duplicates waits too, because the samples that it duplicates
     // may not be on disk yet.

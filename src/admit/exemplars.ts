@@ -1,3 +1,4 @@
+import { copyOf } from '../base/memory.ts'
 import type { Batch } from '../model/batch.ts'
 import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
 import { EXEMPLAR_MS, ROW_DOUBLES, type SeriesTable } from './series-table.ts'
@@ -101,7 +102,7 @@ export class Exemplars {
     }
   }
 
-  /** Receivers refuse an exemplar older than the series' newest, and ignore the newest sent again. */
+  /** Receivers refuse exemplars older than the series' newest, and ignore the newest sent again. */
   #isNew(batch: Batch, index: number, row: number): boolean {
     const { doubles, exemplarDigest } = this.#table
     const exemplarMs = row * ROW_DOUBLES + EXEMPLAR_MS
@@ -123,7 +124,7 @@ export class Exemplars {
     const labels: Uint8Array[] = []
     for (let i = batch.exemplarLabelStart[index]!; i < batch.exemplarLabelEnd[index]!; i++) {
       const ref = batch.labelRefs[i]!
-      labels.push(batch.bytes.slice(batch.symbolStart[ref]!, batch.symbolEnd[ref]!))
+      labels.push(copyOf(batch.bytes, batch.symbolStart[ref]!, batch.symbolEnd[ref]!))
     }
     const held: Held = {
       timestampMs: batch.exemplarTimestampMs[index]!,
@@ -153,7 +154,7 @@ export class Exemplars {
   }
 }
 
-/** The series of a slice that has a kept sample, by its row. Only built when there are exemplars. */
+/** The series of a slice that has a kept sample, by row. Only built when there are exemplars. */
 function carriersByRow(
   slice: Slice,
   seriesRow: Int32Array,

@@ -1,3 +1,4 @@
+import { copyOf } from '../base/memory.ts'
 import { type Batch, symbolText } from '../model/batch.ts'
 
 /** What a metric family is, as its senders describe it. */
@@ -28,7 +29,7 @@ export class MetadataMemory {
   readonly #families: (FamilyMetadata | undefined)[] = [undefined]
   readonly #numberOf = new Map<string, number>()
 
-  /** Takes over the metadata of families that `batch` brings; what is known already changes nothing. */
+  /** Takes over the metadata of families that `batch` brings; what is known changes nothing. */
   learn(batch: Batch): void {
     for (let i = 0; i < batch.familyCount; i++) {
       const name = symbolText(batch, batch.familyNameRef[i]!)
@@ -70,7 +71,7 @@ export class MetadataMemory {
 
 /** A copy: the batch is lent. */
 function symbolBytes(batch: Batch, ref: number): Uint8Array {
-  return batch.bytes.slice(batch.symbolStart[ref]!, batch.symbolEnd[ref]!)
+  return copyOf(batch.bytes, batch.symbolStart[ref]!, batch.symbolEnd[ref]!)
 }
 
 function isSame(a: FamilyMetadata, b: FamilyMetadata): boolean {

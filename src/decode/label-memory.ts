@@ -48,6 +48,12 @@ export class LabelMemory {
    * take a closer look; then nothing is known any more.
    */
   settle(batch: Batch, from: number): boolean {
+    if (this.#settle(batch, from)) return true
+    this.forget()
+    return false
+  }
+
+  #settle(batch: Batch, from: number): boolean {
     const { labelRefs, labelRefCount, symbolCount, symbolDigest } = batch
     const { identity } = this
     const { traits } = this.#symbols

@@ -51,9 +51,9 @@ export class LabelList {
     this.#flaw = null
   }
 
-  /** References in the current set so far. */
-  refCount(): number {
-    return this.#batch.labelRefCount - this.from
+  /** Nothing is wrong with the current set so far. */
+  get isSound(): boolean {
+    return this.#flaw === null
   }
 
   /** The symbols of the label that was pushed last. */
@@ -148,9 +148,11 @@ export class LabelList {
       this.hasMetricName = true
       return null
     }
-    memory.forget()
     const reason = this.settle()
-    if (reason !== null) return reason
+    if (reason !== null) {
+      memory.forget()
+      return reason
+    }
     memory.take(batch, this.from, this.expandedBytes - expandedBytes)
     if (!this.hasMetricName) memory.forget()
     return null

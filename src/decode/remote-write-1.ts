@@ -3,6 +3,7 @@ import type { DigestKey } from '../model/identity.ts'
 import type { LabelSource } from './exemplar.ts'
 import { InlineLabels } from './inline-labels.ts'
 import { REQUEST_LIMITS, type RequestLimits } from './limits.ts'
+import { readPlainSeries1 } from './plain-series.ts'
 import { IS_UTF8 } from './symbols.ts'
 import { TimeSeriesDecoder } from './time-series.ts'
 
@@ -30,6 +31,8 @@ export function createRemoteWrite1Decoder(
     symbols.add(0, 0)
     inline.beginRequest()
     while (reader.hasMore()) {
+      readPlainSeries1(series, inline)
+      if (!reader.hasMore()) break
       const tag = reader.uint32()
       if (tag === 0x0a) readTimeSeries(series, inline)
       else if (tag === 0x1a) readFamily(series)

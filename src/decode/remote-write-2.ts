@@ -2,6 +2,7 @@ import { type Batch, clearBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { LabelSource } from './exemplar.ts'
 import { REQUEST_LIMITS, type RequestLimits } from './limits.ts'
+import { readPlainSeries2 } from './plain-series.ts'
 import { TimeSeriesDecoder } from './time-series.ts'
 
 const SYMBOLS = 0x22
@@ -64,6 +65,8 @@ function readRequest(series: TimeSeriesDecoder): string | null {
   const { batch, reader } = series
   reader.reset(batch.bytes)
   while (reader.hasMore()) {
+    readPlainSeries2(series)
+    if (!reader.hasMore()) break
     const tag = reader.uint32()
     if (tag === TIMESERIES) readTimeSeries(series)
     else {

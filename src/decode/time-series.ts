@@ -74,7 +74,6 @@ export class TimeSeriesDecoder {
 
   /** `hasStart`: only Remote Write 2.0 knows field 3. */
   readSample(hasStart: boolean): void {
-    if (this.#readPlainSample()) return
     const { reader, batch } = this
     let low = 0
     let high = 0
@@ -108,38 +107,6 @@ export class TimeSeriesDecoder {
     batch.sampleBits[sample * 2 + 1] = high
     batch.sampleHistogramStart[sample] = 0
     batch.sampleHistogramEnd[sample] = 0
-  }
-
-  /**
-   * A sample as senders write it, with a timestamp from 1971 to 2109: its length and its tags
-   * are known, so it is read in one go. The value 0 is written by leaving it out. False when
-   * the sample looks otherwise, and nothing was read.
-   */
-  #readPlainSample(): boolean {
-    const { reader, batch } = this
-    const { bytes, at } = reader
-    const length = bytes[at]!
-    if (reader.limit - at <= length) return false
-    const isZero = length === 7
-    if (!isZero && (length !== 16 || bytes[at + 1] !== 0x09)) return false
-    const end = at + length + 1
-    const b0 = bytes[end - 6]!
-    const b1 = bytes[end - 5]!
-    const b2 = bytes[end - 4]!
-    const b3 = bytes[end - 3]!
-    const b4 = bytes[end - 2]!
-    const b5 = bytes[end - 1]!
-    if (bytes[end - 7] !== 0x10 || (b0 & b1 & b2 & b3 & b4 & 0x80) === 0 || b5 >= 0x80) return false
-    const low = (b0 & 0x7f) | ((b1 & 0x7f) << 7) | ((b2 & 0x7f) << 14) | ((b3 & 0x7f) << 21)
-    const high = (b4 & 0x7f) | (b5 << 7)
-    const sample = this.#addSample(batch.seriesCount, high * 2 ** 28 + low, 0)
-    batch.sampleBits[sample * 2] = isZero ? 0 : reader.view.getUint32(at + 2, true)
-    batch.sampleBits[sample * 2 + 1] = isZero ? 0 : reader.view.getUint32(at + 6, true)
-    batch.sampleHistogramStart[sample] = 0
-    batch.sampleHistogramEnd[sample] = 0
-    this.#floatCount += 1
-    reader.at = end
-    return true
   }
 
   deferHistogram(): void {

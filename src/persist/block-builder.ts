@@ -1,3 +1,4 @@
+import { release } from '../base/memory.ts'
 import type { Batch } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
 import { noCounts } from '../model/counts.ts'
@@ -56,7 +57,7 @@ export class BlockBuilder {
     this.#count(judgement)
   }
 
-  /** Makes the compressed `message` of `batch`, which `judgement` keeps as a whole, the block's own. */
+  /** Makes the compressed `message` of `batch`, which is kept as a whole, the block's own. */
   adopt(batch: Batch, judgement: Judgement, message: Uint8Array): void {
     this.#adopted = { message, rawBytes: batch.bytes.length }
     this.#count(judgement)
@@ -82,7 +83,10 @@ export class BlockBuilder {
 
   #compressed(): { message: Uint8Array; rawBytes: number } {
     const raw = this.#writer.message()
-    return { message: snappy.compress(raw), rawBytes: raw.length }
+    const rawBytes = raw.length
+    const message = snappy.compress(raw)
+    release(raw)
+    return { message, rawBytes }
   }
 
   #count({ fence, minTimestampMs, maxTimestampMs, kept }: Judgement): void {

@@ -65,7 +65,7 @@ export class RequestWriter {
   /** The message so far; a copy. */
   message(): Uint8Array {
     const symbols = this.#symbols.out.written()
-    const message = new Uint8Array(symbols.length + this.#out.at)
+    const message = Buffer.allocUnsafeSlow(symbols.length + this.#out.at)
     message.set(symbols)
     message.set(this.#out.written(), symbols.length)
     return message
