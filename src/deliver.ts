@@ -100,12 +100,19 @@ export class Delivery {
     return this.#stopping.signal
   }
 
+  /** What cannot be read now is tried again: a disk that is in trouble holds delivery up. */
   async #run(): Promise<void> {
-    const reader = this.#parts.log.reader(this.#parts.cursor.position)
-    try {
-      await this.#deliverFrom(reader)
-    } finally {
-      await reader.close()
+    while (!this.#signal.aborted) {
+      const reader = this.#parts.log.reader(this.#readUpTo + 1)
+      try {
+        await this.#deliverFrom(reader)
+      } catch (error) {
+        if (this.#signal.aborted) return
+        this.#parts.onError(error)
+        await this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
+      } finally {
+        await reader.close()
+      }
     }
   }
 
@@ -119,8 +126,8 @@ export class Delivery {
       while (this.#hasRoom()) {
         const record = await reader.next()
         if (record === null) break
-        this.#readUpTo = record.lsn
         const block = this.#parts.decodeBlock(record)
+        this.#readUpTo = record.lsn
         if (block !== null) this.#ahead.push({ block, isInFlight: false })
       }
       for (const next of this.#ahead) if (this.#isSendable(next)) this.#send(next)

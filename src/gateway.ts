@@ -250,6 +250,7 @@ function sourcesOf(
     rejected: () => counters.rejected,
     answers: () => answers.answers,
     retriedRequests: () => answers.retries,
+    unanswered: () => ({ gone: answers.gone, withoutRoom: permits.refused }),
     bodies: () => permits,
     destinations: () => [statusOf(config.remoteWrite[0]!, clock, store, far)],
     log: () => ({

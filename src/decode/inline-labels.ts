@@ -75,8 +75,9 @@ export class InlineLabels {
         place = end
         if (at >= limit || bytes[at] !== LABEL) break
       }
+      const nameGuess = place < before.count ? before.refs[place * 2]! : 0
       reader.at = at + 1
-      this.#readLabel(source, place < before.count ? before.refs[place * 2]! : 0)
+      if (!readPlainLabel(source, nameGuess)) this.#readLabel(source, nameGuess)
       if (reader.malformed !== null) return
       at = reader.at
       current.add(at, labels.lastName, labels.lastValue)
@@ -114,6 +115,20 @@ export class InlineLabels {
     const name = symbols.intern(nameAt, nameAt + nameLength, nameGuess)
     labels.pushLabel(name, symbols.intern(valueAt, valueAt + valueLength, 0))
   }
+}
+
+/** A label as senders write it, name then value and both short; false when it looks otherwise. */
+function readPlainLabel({ labels, reader, symbols }: LabelSource, nameGuess: number): boolean {
+  const { bytes, at, limit } = reader
+  const end = at + 1 + bytes[at]!
+  const nameEnd = at + 3 + bytes[at + 2]!
+  const valueAt = nameEnd + 2
+  if (bytes[at]! >= 0x80 || bytes[at + 1] !== 0x0a || end > limit || valueAt > end) return false
+  if (bytes[nameEnd] !== 0x12 || valueAt + bytes[nameEnd + 1]! !== end) return false
+  const name = symbols.intern(at + 3, nameEnd, nameGuess)
+  labels.pushLabel(name, symbols.intern(valueAt, end, 0))
+  reader.at = end
+  return true
 }
 
 /**

@@ -88,6 +88,18 @@ function registerIntake(registry: Registry, sources: MetricSources): void {
       () => sources.received()[kind],
     )
   }
+  counter(
+    registry,
+    'sluice_receive_gone_requests_total',
+    'Write requests whose sender went away before they were whole.',
+    () => sources.unanswered().gone,
+  )
+  counter(
+    registry,
+    'sluice_receive_refused_bodies_total',
+    'Times that a request body found no room in memory.',
+    () => sources.unanswered().withoutRoom,
+  )
   gauge(registry, 'sluice_receive_bodies_bytes', 'Memory taken by request bodies.', () => {
     return sources.bodies().inUseBytes
   })

@@ -23,6 +23,8 @@ export type MetricSources = {
   answers: () => Iterable<readonly [protocolAndStatus: string, requests: number]>
   /** Requests whose sender said that it tries again. */
   retriedRequests: () => number
+  /** Requests that nobody was there to answer, and those that found no room for their body. */
+  unanswered: () => { gone: number; withoutRoom: number }
   /** Memory taken by request bodies, and how much it may be. */
   bodies: () => { inUseBytes: number; limitBytes: number }
   destinations: () => Iterable<DestinationStatus>
