@@ -13,6 +13,8 @@ declare module 'autocannon' {
     connectionRate?: number
     /** Seconds. */
     timeout: number
+    /** Milliseconds between two looks at whether all is done. */
+    sampleInt: number
     requests: {
       /** Changes the request that is about to be sent. */
       setupRequest: (request: { body: Buffer }) => object

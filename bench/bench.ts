@@ -40,6 +40,8 @@ const QUICK_MS = 105_000
 /** Nothing takes so long, unless it hangs. */
 const ROW_SECONDS_MAX = 600
 
+let isEnding = false
+
 async function main(): Promise<void> {
   const rows = ROWS.filter(({ name, isLong }) =>
     values.only === undefined ? !(values.quick && isLong) : values.only.includes(name),
@@ -96,6 +98,7 @@ function contextOf(workspace: string, measured: readonly Measurement[]): Context
 function endOnSignals(workspace: string): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, async () => {
+      isEnding = true
       await stopAll()
       await rm(workspace, { recursive: true, force: true })
       process.exit(130)
@@ -108,4 +111,12 @@ function endOf(row: string): void {
   process.kill(process.pid, 'SIGTERM')
 }
 
-await main()
+try {
+  await main()
+} catch (error) {
+  // Whoever pressed Ctrl-C need not hear that the helpers are gone.
+  if (!isEnding) {
+    console.error(error)
+    process.exitCode = 1
+  }
+}

@@ -7,9 +7,14 @@ import type { Measurement } from './table.ts'
  * Two Prometheus servers that push the same samples. `pair` is the cost of a sample that both
  * have pushed; peers forward it twice. `kept` and `dropped` are the costs of its two copies.
  */
-export async function* pair({ setting, peers, sluice }: Context): AsyncGenerator<Measurement> {
+export async function* pair({
+  setting,
+  peers,
+  sluice,
+  isQuick,
+}: Context): AsyncGenerator<Measurement> {
   const load = { series: SERIES, senders: 2 as const }
-  if (peers.includes('vmagent')) {
+  if (peers.includes('vmagent') && !isQuick) {
     const plan: Plan = { ...load, name: 'vmagent', protocol: 'rw1' }
     await using rig = await Rig.start(plan, setting)
     const line = lineOf('pair', plan, await steadyWindow(rig, setting))

@@ -190,11 +190,7 @@ export class Rig {
 
   /** Hands the prepared or begun rounds to the target; resolves when it has taken them. */
   send(pushesPerSecond?: number): Promise<Sent> {
-    const { connections = CONNECTIONS } = this.plan
-    return this.sender.ask('send', {
-      connections,
-      ...(pushesPerSecond !== undefined && { pushesPerSecond }),
-    })
+    return this.sender.ask('send', pushesPerSecond === undefined ? {} : { pushesPerSecond })
   }
 
   /** Notes that these rounds have to arrive, though nobody waits for them yet. */
@@ -266,10 +262,11 @@ export async function stopAll(): Promise<void> {
   await Promise.all([...RUNNING].map((stops) => stops.disposeAsync()))
 }
 
-function aimOf({ protocol, series, pushSamples = PUSH_SAMPLES, senders = 1 }: Plan, url: string) {
+function aimOf(plan: Plan, url: string) {
+  const { protocol, series, pushSamples = PUSH_SAMPLES, senders = 1 } = plan
   // A sample of the past would be taken for one that its sender has already forwarded.
   const startMs = Date.now() + 1_000
   const load = { protocol, series, pushSamples, startMs, intervalMs: INTERVAL_MS }
   const loads = [load, { ...load, shift: 700 }].slice(0, senders)
-  return { url, protocol, loads }
+  return { url, protocol, loads, connections: plan.connections ?? CONNECTIONS }
 }

@@ -8,6 +8,7 @@ export type Aim = {
   protocol: 'rw1' | 'rw2'
   /** One load per sender; all senders of a round push the same series. */
   loads: LoadOptions[]
+  connections: number
 }
 
 export type Rounds = {
@@ -17,18 +18,20 @@ export type Rounds = {
   senders?: number[]
 }
 
-export type Sending = {
-  connections: number
-  /** Pushes per second over all connections, evenly spread; as fast as they are answered, if not said. */
-  pushesPerSecond?: number
-}
-
 export type Sent = {
   pushes: number
   samples: number
   seconds: number
   ackMs: { p50: number; p99: number }
 }
+
+/**
+ * What goes through one connection. A series keeps to its connection, as with a Prometheus, so
+ * that none of its samples can overtake another.
+ */
+type Lane = { bodies: Iterator<Buffer>; pushes: number }
+
+type Make = (load: Load, push: number, round: number) => Buffer
 
 const HEADERS = {
   rw1: {
@@ -44,101 +47,114 @@ const HEADERS = {
 let url = ''
 let headers: Record<string, string> = {}
 let loads: Load[] = []
-/** Bodies that wait to be sent, the next one first. */
-let bodies: Iterator<Buffer> = [].values()
-let amount = 0
+let connections = 0
+let lanes: Lane[] = []
+/** Of each answer of the current sending, and when the last one came. */
+let answerMs: number[] = []
+let lastMs = 0
 
 const orders = {
-  aim: (aim: Aim): { pushesPerRound: number; samplesPerRound: number } => {
+  aim: (aim: Aim): { samplesPerRound: number } => {
     url = aim.url
     headers = { ...HEADERS[aim.protocol], 'content-encoding': 'snappy' }
     loads = aim.loads.map((load) => new Load(load))
     const { pushesPerRound, pushSamples } = loads[0]!
-    return { pushesPerRound, samplesPerRound: pushesPerRound * pushSamples }
+    connections = Math.min(aim.connections, pushesPerRound)
+    return { samplesPerRound: pushesPerRound * pushSamples }
   },
 
   /** Makes bodies before they are needed, so that making them takes nothing from the load. */
   prepare: (rounds: Rounds): number => {
-    const made = Array.from(bodiesOf(rounds))
-    bodies = made.values()
-    amount = made.length
-    return made.reduce((sum, { length }) => sum + length, 0)
+    let bytes = 0
+    lanes = lanesOf(rounds).map(({ bodies, pushes }) => {
+      const made = Array.from({ length: pushes }, () => bodies.next().value as Buffer)
+      for (const { length } of made) bytes += length
+      return { bodies: made.values(), pushes }
+    })
+    return bytes
   },
 
   /** Bodies are made when their turn comes. */
   begin: (rounds: Rounds): void => {
-    bodies = bodiesOf(rounds)
-    amount = amountOf(rounds)
+    lanes = lanesOf(rounds)
   },
 
   /** As `begin`, but every sample bears the time at which its push was made. */
   beginStamped: (rounds: Rounds): void => {
-    bodies = bodiesOf(rounds, (load, push, round) => load.bodyAt(push, round, Date.now()))
-    amount = amountOf(rounds)
+    lanes = lanesOf(rounds, (load, push, round) => load.bodyAt(push, round, Date.now()))
   },
 
-  /** Sends what was prepared or begun, and resolves when everything has been answered. */
-  send: async ({ connections, pushesPerSecond }: Sending): Promise<Sent> => {
-    const answerMs: number[] = []
+  /**
+   * Sends what was prepared or begun, and resolves when everything has been answered: as fast
+   * as answers come, or so many pushes per second, evenly spread.
+   */
+  send: async ({ pushesPerSecond }: { pushesPerSecond?: number }): Promise<Sent> => {
+    answerMs = []
     const startMs = performance.now()
-    if (pushesPerSecond === undefined) await fire({ connections: Math.min(connections, amount) })
-    else await Promise.all(staggered(connections, pushesPerSecond))
-    const seconds = (performance.now() - startMs) / 1000
+    const sending = lanes.map(async (lane, i) => {
+      if (pushesPerSecond === undefined) return fire(lane)
+      // autocannon sends a second's share of a connection in one go: so each starts a little
+      // after the one before.
+      await delay((i * 1000) / lanes.length)
+      return fire(lane, Math.max(1, Math.floor((pushesPerSecond + i) / lanes.length)))
+    })
+    await Promise.all(sending)
+    const seconds = (lastMs - startMs) / 1000
     answerMs.sort((one, other) => one - other)
     const ackMs = { p50: quantile(answerMs, 0.5), p99: quantile(answerMs, 0.99) }
-    return { pushes: amount, samples: amount * loads[0]!.pushSamples, seconds, ackMs }
-
-    /**
-     * autocannon sends a second's share of a connection in one go; many slow connections that
-     * start one after another make an even stream of it.
-     */
-    function staggered(many: number, perSecond: number): Promise<void>[] {
-      return Array.from({ length: many }, async (_, i) => {
-        await delay((i * 1000) / many)
-        const share = Math.floor((amount + i) / many)
-        await fire({ connections: 1, share, rate: Math.ceil(perSecond / many) })
-      })
-    }
-
-    function fire(part: { connections: number; share?: number; rate?: number }): Promise<void> {
-      const { share = amount, rate } = part
-      return new Promise((resolve, reject) => {
-        const request = {
-          setupRequest: (raw: { body: Buffer }) =>
-            Object.assign(raw, { body: bodies.next().value }),
-          onResponse: (status: number, body: string) => {
-            if (status >= 300) reject(new Error(`the target answered ${status}: ${body}`))
-          },
-        }
-        const options = {
-          ...{ url, method: 'POST' as const, headers, connections: part.connections },
-          ...{ amount: share, timeout: 60, requests: [request] },
-          ...(rate !== undefined && { connectionRate: rate }),
-        }
-        autocannon(options, (error, { errors }) => {
-          if (error !== null) reject(error)
-          else if (errors > 0) reject(new Error(`${errors} pushes had no answer`))
-          else resolve()
-        }).on('response', (_client, _status, _bytes, ms: number) => answerMs.push(ms))
-      })
-    }
+    const pushes = answerMs.length
+    return { pushes, samples: pushes * loads[0]!.pushSamples, seconds, ackMs }
   },
 }
 export type SenderOrders = typeof orders
 
+function fire({ bodies, pushes }: Lane, connectionRate?: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = {
+      setupRequest: (raw: { body: Buffer }) => Object.assign(raw, { body: bodies.next().value }),
+      onResponse: (status: number, body: string) => {
+        if (status >= 300) reject(new Error(`the target answered ${status}: ${body}`))
+      },
+    }
+    const options = {
+      ...{ url, method: 'POST' as const, headers, requests: [request], connections: 1 },
+      ...{ amount: pushes, timeout: 60, sampleInt: 50 },
+      ...(connectionRate !== undefined && { connectionRate }),
+    }
+    autocannon(options, (error, { errors }) => {
+      if (error !== null) reject(error)
+      else if (errors > 0) reject(new Error(`${errors} pushes had no answer`))
+      else resolve()
+    }).on('response', (_client, _status, _bytes, ms: number) => {
+      answerMs.push(ms)
+      lastMs = performance.now()
+    })
+  })
+}
+
+function lanesOf(
+  rounds: Rounds,
+  make: Make = (load, push, round) => load.body(push, round),
+): Lane[] {
+  const { pushesPerRound } = loads[0]!
+  const senders = rounds.senders ?? loads.map((_, i) => i)
+  return Array.from({ length: connections }, (_, lane) => {
+    const pushesOfLane = Math.ceil((pushesPerRound - lane) / connections)
+    const pushes = pushesOfLane * rounds.count * senders.length
+    return { bodies: bodiesOf({ ...rounds, senders }, lane, make), pushes }
+  })
+}
+
 function* bodiesOf(
-  { from, count, senders = loads.map((_, i) => i) }: Rounds,
-  make = (load: Load, push: number, round: number): Buffer => load.body(push, round),
+  { from, count, senders }: Required<Rounds>,
+  lane: number,
+  make: Make,
 ): Generator<Buffer> {
   for (let round = from; round < from + count; round++) {
-    for (let push = 0; push < loads[0]!.pushesPerRound; push++) {
+    for (let push = lane; push < loads[0]!.pushesPerRound; push += connections) {
       for (const sender of senders) yield make(loads[sender]!, push, round)
     }
   }
-}
-
-function amountOf({ count, senders = loads.map((_, i) => i) }: Rounds): number {
-  return count * loads[0]!.pushesPerRound * senders.length
 }
 
 function quantile(sorted: number[], share: number): number {

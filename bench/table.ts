@@ -19,8 +19,8 @@ export type Measurement = {
   note?: string
   /** Further numbers, for the file. */
   more?: Record<string, number | number[]>
-  /** Another row where the peers were measured, if not in this one. */
-  peersIn?: string
+  /** Other rows where the peers were measured, if not in this one. */
+  peersIn?: string[]
 }
 
 const COLUMNS: [title: string, width: number, text: (line: Measurement) => string][] = [
@@ -58,9 +58,9 @@ export function withRatios(line: Measurement, earlier: readonly Measurement[]): 
   if (line.target !== 'sluice' || line.cpuMicrosPerSample === undefined) return line
   const ratio: Measurement['ratio'] = {}
   for (const peer of ['vmagent', 'prometheus'] as const) {
-    const peerIn = (wanted?: string) =>
-      earlier.find(({ row, target }) => target === peer && row === wanted)
-    const found = peerIn(line.row) ?? peerIn(line.peersIn)
+    const found = [line.row, ...(line.peersIn ?? [])]
+      .map((wanted) => earlier.find(({ row, target }) => target === peer && row === wanted))
+      .find((each) => each !== undefined)
     if (found?.cpuMicrosPerSample === undefined) continue
     ratio[peer] = line.cpuMicrosPerSample / found.cpuMicrosPerSample
   }
