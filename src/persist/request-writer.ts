@@ -1,28 +1,30 @@
-import { type Batch, DIGEST_WORDS, grown } from '../model/batch.ts'
+import type { Batch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
+import { BatchSymbols } from './batch-symbols.ts'
 import { ExemplarList } from './exemplar-list.ts'
+import { writePlainSeries } from './plain-writer.ts'
+import {
+  CREATED_TIMESTAMP,
+  EXEMPLAR_TIMESTAMP,
+  EXEMPLAR_VALUE,
+  EXEMPLARS,
+  HISTOGRAM_START,
+  HISTOGRAM_TIMESTAMP,
+  HISTOGRAMS,
+  LABELS_REFS,
+  METADATA,
+  METADATA_HELP,
+  METADATA_TYPE,
+  METADATA_UNIT,
+  SAMPLE_START,
+  SAMPLE_TIMESTAMP,
+  SAMPLE_VALUE,
+  SAMPLES,
+  TIMESERIES,
+} from './request-tags.ts'
 import { SymbolWriter } from './symbol-writer.ts'
-
-/** Tags of `io.prometheus.write.v2.Request` and the messages in it. */
-const TIMESERIES = (5 << 3) | 2
-const LABELS_REFS = (1 << 3) | 2
-const SAMPLES = (2 << 3) | 2
-const HISTOGRAMS = (3 << 3) | 2
-const EXEMPLARS = (4 << 3) | 2
-const METADATA = (5 << 3) | 2
-const CREATED_TIMESTAMP = 6 << 3
-const SAMPLE_VALUE = (1 << 3) | 1
-const SAMPLE_TIMESTAMP = 2 << 3
-const SAMPLE_START = 3 << 3
-const HISTOGRAM_TIMESTAMP = 15 << 3
-const HISTOGRAM_START = 17 << 3
-const EXEMPLAR_VALUE = (2 << 3) | 1
-const EXEMPLAR_TIMESTAMP = 3 << 3
-const METADATA_TYPE = 1 << 3
-const METADATA_HELP = 3 << 3
-const METADATA_UNIT = 4 << 3
 
 const VARINT_BYTES_MAX = 5
 /** Tag and length, a value, and two timestamps that are negative. */
@@ -48,11 +50,11 @@ export class RequestWriter {
   readonly #symbols: SymbolWriter
   readonly #out = new ProtobufWriter()
   readonly #exemplars = new ExemplarList()
-  /** Per symbol of the batch that is being added: its number here, 0 when it has none yet. */
-  #symbolOf = new Uint32Array(1024)
+  readonly #batchSymbols: BatchSymbols
 
   constructor(key: DigestKey, familyOf: FamilyOf) {
     this.#symbols = new SymbolWriter(key)
+    this.#batchSymbols = new BatchSymbols(this.#symbols)
     this.#familyOf = familyOf
   }
 
@@ -73,8 +75,7 @@ export class RequestWriter {
 
   /** Adds what `judgement` keeps of a slice. Nothing of the batch is held on to. */
   add(batch: Batch, slice: Slice, judgement: Judgement): void {
-    this.#symbolOf = grown(this.#symbolOf, batch.symbolCount)
-    this.#symbolOf.fill(0, 0, batch.symbolCount)
+    this.#batchSymbols.begin(batch)
     this.#exemplars.fill(batch, judgement)
     const { keep } = judgement
     for (let i = slice.fromSample; i < slice.toSample; ) {
@@ -86,11 +87,22 @@ export class RequestWriter {
           from += 1
           continue
         }
-        from = this.#addSeries(batch, judgement, from, end, isFirst)
+        if (end > i + 1 || !this.#addPlainSeries(batch, judgement, from)) {
+          from = this.#addSeries(batch, judgement, from, end, isFirst)
+        } else from = end
         isFirst = false
       }
       i = end
     }
+  }
+
+  #addPlainSeries(batch: Batch, judgement: Judgement, sample: number): boolean {
+    if (batch.exemplarCount + judgement.held.length > 0) return false
+    const start = this.#out.at
+    if (!writePlainSeries(this.#out, batch, sample, this.#batchSymbols)) return false
+    this.#addMetadata(batch, judgement, batch.sampleSeries[sample]!)
+    this.#out.close(start + 1)
+    return true
   }
 
   /**
@@ -208,8 +220,8 @@ export class RequestWriter {
   /** A series' own metadata, or else what is known of its family. */
   #addMetadata(batch: Batch, judgement: Judgement, series: number): void {
     let type = batch.seriesMetadataType[series]!
-    let help = this.#numberOf(batch, batch.seriesHelpRef[series]!)
-    let unit = this.#numberOf(batch, batch.seriesUnitRef[series]!)
+    let help = this.#batchSymbols.numberOf(batch.seriesHelpRef[series]!)
+    let unit = this.#batchSymbols.numberOf(batch.seriesUnitRef[series]!)
     if (type === 0 && help === 0 && unit === 0) {
       const family = this.#familyOf(judgement.metadata[series]!)
       if (family === undefined) return
@@ -231,7 +243,7 @@ export class RequestWriter {
     if (from === to) return
     const out = this.#out
     const { labelRefs } = batch
-    const symbolOf = this.#symbolOf
+    const symbols = this.#batchSymbols
     out.reserve(2 + (to - from) * VARINT_BYTES_MAX)
     const { bytes } = out
     bytes[out.at] = LABELS_REFS
@@ -239,7 +251,7 @@ export class RequestWriter {
     let at = length + 1
     // By hand: a call per reference made this a third of the way of a sample.
     for (let i = from; i < to; i++) {
-      const symbol = symbolOf[labelRefs[i]!]! || this.#symbol(batch, labelRefs[i]!)
+      const symbol = symbols.numberOf(labelRefs[i]!)
       if (symbol < 0x80) bytes[at++] = symbol
       else if (symbol < 0x4000) {
         bytes[at++] = (symbol & 0x7f) | 0x80
@@ -252,23 +264,6 @@ export class RequestWriter {
     }
     out.at = at
     out.close(length)
-  }
-
-  #numberOf(batch: Batch, ref: number): number {
-    return ref === 0 ? 0 : this.#symbolOf[ref]! || this.#symbol(batch, ref)
-  }
-
-  /** Gives a symbol of the batch a number in this block. */
-  #symbol(batch: Batch, ref: number): number {
-    const symbol = this.#symbols.internDigested(
-      batch.bytes,
-      batch.symbolStart[ref]!,
-      batch.symbolEnd[ref]!,
-      batch.symbolDigest,
-      ref * DIGEST_WORDS,
-    )
-    this.#symbolOf[ref] = symbol
-    return symbol
   }
 }
 

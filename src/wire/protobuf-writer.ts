@@ -7,11 +7,12 @@ const TWO_32 = 2 ** 32
 export class ProtobufWriter {
   bytes: Uint8Array
   at = 0
-  #view: DataView
+  /** Over `bytes`, for whoever writes at known places. */
+  view: DataView
 
   constructor(capacityBytes = 64 * 1024) {
     this.bytes = new Uint8Array(capacityBytes)
-    this.#view = new DataView(this.bytes.buffer)
+    this.view = new DataView(this.bytes.buffer)
   }
 
   clear(): void {
@@ -28,7 +29,7 @@ export class ProtobufWriter {
     const larger = new Uint8Array(Math.max(this.at + length, this.bytes.length * 2))
     larger.set(this.bytes.subarray(0, this.at))
     this.bytes = larger
-    this.#view = new DataView(larger.buffer)
+    this.view = new DataView(larger.buffer)
   }
 
   /** A tag or any uint32, as a varint. */
@@ -71,8 +72,8 @@ export class ProtobufWriter {
 
   fixed64(low: number, high: number): void {
     this.reserve(8)
-    this.#view.setUint32(this.at, low, true)
-    this.#view.setUint32(this.at + 4, high, true)
+    this.view.setUint32(this.at, low, true)
+    this.view.setUint32(this.at + 4, high, true)
     this.at += 8
   }
 
