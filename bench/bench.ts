@@ -52,6 +52,7 @@ async function main(): Promise<void> {
   await mkdir(caches, { recursive: true })
   const workspace = await mkdtemp(join(caches, 'bench-'))
   endOnSignals(workspace)
+  let deadline: NodeJS.Timeout | undefined
   try {
     const lines: Measurement[] = []
     console.log(tableHead())
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
         console.log(`${row.name.padEnd(12)}  left out: the time of a quick run is over`)
         continue
       }
-      const deadline = setTimeout(() => endOf(row.name), ROW_SECONDS_MAX * 1000)
+      deadline = setTimeout(() => endOf(row.name), ROW_SECONDS_MAX * 1000)
       for await (const line of row.run(contextOf(workspace, lines))) {
         lines.push(withRatios(line, lines))
         console.log(tableLine(lines.at(-1)!))
@@ -70,6 +71,7 @@ async function main(): Promise<void> {
     const out = values.out ?? (values.only ? undefined : join(PROJECT, 'bench', 'results.json'))
     if (out !== undefined) await writeResults(resolve(out), lines, values)
   } finally {
+    clearTimeout(deadline)
     await stopAll()
     await rm(workspace, { recursive: true, force: true })
   }
