@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Admission } from './admit/admission.ts'
 import { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import { type Disk, withoutSync } from './base/disk.ts'
+import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
 import { VERSION } from './base/version.ts'
 import type { Config, DestinationConfig } from './config.ts'
@@ -87,15 +87,24 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   }
 }
 
+async function makeStore(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.makeDirectory(join(path, 'cursors'))
+  } catch (cause) {
+    const message = `cannot make the directory ${path}: ${(cause as Error).message}`
+    throw new SluiceError('LOG_FAILED', `${message}; choose another one: storage.path`, { cause })
+  }
+}
+
 /** What is on disk, with the table that must agree with it. */
 async function openStore(config: Config, parts: GatewayParts, stops: (() => Promise<unknown>)[]) {
   const { clock, log: logger } = parts
   const { path, acknowledge } = config.storage
   const disk = acknowledge === 'fsync' ? parts.disk : withoutSync(parts.disk)
   const destination = config.remoteWrite[0]!
+  await makeStore(disk, path)
   const lock = await acquireLock(path, clock)
   stops.push(() => lock.release())
-  await mkdir(join(path, 'cursors'), { recursive: true, mode: 0o700 })
   const cursor = await Cursor.open(disk, join(path, 'cursors', destination.name))
   stops.push(() => cursor.close())
   if (cursor.isDamaged) logger.error('the cursor is damaged: everything in the log is sent again')

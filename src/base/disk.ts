@@ -1,5 +1,16 @@
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 
 /** One open file. Positions are bytes from its start; nothing here is buffered. */
 export type DiskFile = {
@@ -20,6 +31,7 @@ export type Disk = {
   open(path: string, mode: 'create' | 'update' | 'read'): Promise<DiskFile>
   /** Names of the entries, unsorted. */
   list(directory: string): Promise<string[]>
+  /** Makes a directory and those above it that are missing; none of it is an error when there. */
   makeDirectory(path: string): Promise<void>
   /** Makes created, renamed and removed names of `directory` survive a power cut. */
   syncDirectory(directory: string): Promise<void>
@@ -39,12 +51,35 @@ const FLAGS = {
 const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
 
+/**
+ * One by one from below: the runtime's own way never ends where a file system says that the
+ * directory above is missing although it is there, as `/proc` does.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: DIRECTORY_MODE })
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    const above = dirname(resolve(path))
+    const isMissing = code === 'ENOENT' && above !== path && !(await isThere(above))
+    if (!isMissing) throw error
+    await makeDirectory(above)
+    await makeDirectory(path)
+  }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
 export const nodeDisk: Disk = {
   open: async (path, mode) => diskFile(await open(path, FLAGS[mode], FILE_MODE)),
   list: (directory) => readdir(directory),
-  makeDirectory: async (path) => {
-    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
-  },
+  makeDirectory,
   syncDirectory: async (directory) => {
     const handle = await open(directory, constants.O_RDONLY)
     try {

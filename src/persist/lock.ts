@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { SluiceError } from '../base/errors.ts'
@@ -36,7 +36,6 @@ const POLL_MS = 20
  * @throws LOG_LOCKED when another process that is alive has it
  */
 export async function acquireLock(directory: string, clock: Clock): Promise<Lock> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
   const ticket = await showTicket(directory)
   const path = join(directory, `lock.${ticket}`)
   try {
