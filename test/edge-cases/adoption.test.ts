@@ -25,7 +25,6 @@ test('a plain 2.0 push that is kept as a whole goes out byte for byte as it came
   }))
 
 test.for([
-  ['is small', manySeries(999)],
   ['has a sample that came before', [...manySeries(1_000), manySeries(1)[0]!]],
   ['has a start timestamp', manySeries(1_000, { createdTimestamp: timestamp - 1 })],
   ['has an exemplar', manySeries(1_000, { exemplars: [{ value: 1, timestamp }] })],
