@@ -1,9 +1,13 @@
 import { encodeRecordHeader, payloadCrcOf, RECORD_HEADER_BYTES } from './record.ts'
 
+/** A record without its header: the parts of its payload lie one behind the other. */
+export type LoggedRecord = { type: number; parts: readonly Uint8Array[] }
+
 /** Records that are written and synced together. */
 export type Group = {
   firstLsn: number
   recordCount: number
+  records: LoggedRecord[]
   /** Checksum of the payload before the group, and of its last one. */
   chainBefore: number
   chain: number
@@ -13,7 +17,7 @@ export type Group = {
 }
 
 export function emptyGroup(firstLsn: number, chain: number): Group {
-  return { firstLsn, recordCount: 0, chainBefore: chain, chain, parts: [], bytes: 0 }
+  return { firstLsn, recordCount: 0, records: [], chainBefore: chain, chain, parts: [], bytes: 0 }
 }
 
 /** LSN of the record that is added next. */
@@ -39,5 +43,6 @@ export function addRecord(
   group.bytes += RECORD_HEADER_BYTES + lengthBytes
   group.chain = payloadCrc
   group.recordCount += 1
+  group.records.push({ type, parts })
   return lsn
 }

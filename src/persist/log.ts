@@ -8,6 +8,7 @@ import { LogReader } from './reader.ts'
 import { type Recovered, recover } from './recovery.ts'
 import { READ_AHEAD_BYTES } from './scan.ts'
 import { type Damage, SEGMENT_BYTES, type Segment, STORE_ID_BYTES, seedOf } from './segment.ts'
+import { TAIL_BYTES, Tail } from './tail.ts'
 import { SegmentWriter } from './writer.ts'
 
 export type LogOptions = {
@@ -15,6 +16,8 @@ export type LogOptions = {
   directory: string
   segmentBytes?: number
   readAheadBytes?: number
+  /** Memory for the newest records, which are then read without the disk. */
+  tailBytes?: number
   /**
    * No LSN below this is given out: the largest position of any cursor, so that a log that lost
    * its end does not number new records as old ones that were delivered already.
@@ -50,6 +53,7 @@ export class Log {
   readonly #writer: SegmentWriter
   readonly #commits: GroupCommit<Group>
   readonly #waiters = new CommitWaiters()
+  readonly #tail: Tail
   readonly #reportDamage: (damage: Damage) => void
   /** Those with committed records, in order. */
   readonly #segments: Segment[]
@@ -68,6 +72,7 @@ export class Log {
     const { disk, directory, segmentBytes = SEGMENT_BYTES, nextLsnMin = 1 } = options
     const { storeId, leftover, foreign, chain } = recovered
     this.#options = options
+    this.#tail = new Tail(options.tailBytes ?? TAIL_BYTES)
     this.#reportDamage = reportDamage
     this.#seed = seedOf(storeId)
     this.#writer = new SegmentWriter({ disk, directory, storeId, segmentBytes, leftover, foreign })
@@ -153,6 +158,7 @@ export class Log {
       seed: this.#seed,
       readAheadBytes,
       committedLsn: () => this.#committedLsn,
+      recent: (lsn: number) => this.#tail.find(lsn),
       segmentAt: (lsn: number) =>
         this.#segments.findLast(({ firstLsn }) => firstLsn <= lsn) ?? this.#segments[0],
       isReleased: ({ firstLsn }: Segment) => firstLsn < this.oldestLsn,
@@ -213,6 +219,7 @@ export class Log {
     this.#committedLsn = segment.endLsn - 1
     this.#committedChain = group.chain
     this.#failuresInARow = 0
+    this.#tail.add(group.firstLsn, group.records)
     this.#waiters.wake(this.#committedLsn)
   }
 

@@ -1,5 +1,6 @@
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { assert } from '../base/errors.ts'
+import type { LoggedRecord } from './group.ts'
 import { RecordScanner } from './scan.ts'
 import { type Damage, SEGMENT_HEADER_BYTES, type Segment } from './segment.ts'
 
@@ -16,6 +17,8 @@ export type LogView = {
   seed: number
   readAheadBytes: number
   committedLsn(): number
+  /** A record that is still in memory. */
+  recent(lsn: number): LoggedRecord | undefined
   /** The segment that holds `lsn`, the oldest one when it is released, or none at all. */
   segmentAt(lsn: number): Segment | undefined
   isReleased(segment: Segment): boolean
@@ -68,6 +71,12 @@ export class LogReader {
 
   /** One step forward: a record when there is one to hand out. */
   async #step(): Promise<LogRecord | undefined> {
+    const recent = this.#log.recent(this.#lsn)
+    if (recent !== undefined) {
+      // An open file would keep a segment's room after its release.
+      if (this.#place !== undefined) await this.close()
+      return { lsn: this.#lsn++, type: recent.type, payload: Buffer.concat(recent.parts) }
+    }
     const segment = this.#segment()
     if (segment === undefined) {
       this.#lsn = this.#log.committedLsn() + 1

@@ -15,7 +15,7 @@ export async function openLog(
   const onDamage = (damage: Damage) => damages.push(damage)
   const sizes = { segmentBytes: 600, readAheadBytes: 256 }
   const place = { disk: disk.session(), directory: DIRECTORY }
-  const log = await Log.open({ ...place, ...sizes, onDamage, ...options })
+  const log = await Log.open({ ...place, ...sizes, tailBytes: 0, onDamage, ...options })
   return { log, damages }
 }
 

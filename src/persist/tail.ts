@@ -1,0 +1,48 @@
+import type { LoggedRecord } from './group.ts'
+
+/** What the newest records may take of memory. */
+export const TAIL_BYTES = 16 * 1024 * 1024
+
+/**
+ * The newest committed records, as they were written: whoever reads right behind the writer
+ * needs neither the disk nor their checksums.
+ *
+ * A class, because there is state with an invariant: the records are consecutive, and
+ * together no larger than the limit.
+ */
+export class Tail {
+  readonly #limitBytes: number
+  readonly #records = new Map<number, LoggedRecord>()
+  #oldestLsn = 1
+  #bytes = 0
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes
+  }
+
+  /** Takes the records of a committed group, numbered from `firstLsn`. */
+  add(firstLsn: number, records: readonly LoggedRecord[]): void {
+    if (this.#records.size === 0) this.#oldestLsn = firstLsn
+    for (const [i, record] of records.entries()) {
+      this.#records.set(firstLsn + i, record)
+      this.#bytes += bytesOf(record)
+    }
+    while (this.#bytes > this.#limitBytes) this.#forgetOldest()
+  }
+
+  /** A record by its number, if it is among the newest. */
+  find(lsn: number): LoggedRecord | undefined {
+    return this.#records.get(lsn)
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#records.get(this.#oldestLsn)
+    if (oldest !== undefined) this.#bytes -= bytesOf(oldest)
+    this.#records.delete(this.#oldestLsn)
+    this.#oldestLsn += 1
+  }
+}
+
+function bytesOf({ parts }: LoggedRecord): number {
+  return parts.reduce((bytes, part) => bytes + part.length, 0)
+}
