@@ -1,0 +1,171 @@
+import { expect, test } from 'vitest'
+import type { SluiceError } from '../src/base/errors.ts'
+import { type Flags, parseConfig } from '../src/config.ts'
+
+const configOf = (text: string, flags: Flags = {}) => parseConfig(text, 'sluice.yaml', flags).config
+
+/** The lines of CONFIG_INVALID; none when the text is valid. */
+function problemsOf(text: string, flags: Flags = {}): string[] {
+  try {
+    configOf(text, flags)
+    return []
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+    return (error as SluiceError).message.split('\n')
+  }
+}
+
+const url = 'http://central:9090/api/v1/write'
+
+test('an empty file means the defaults that the README names', () => {
+  expect(configOf('')).toEqual({
+    listen: {
+      write: { host: '0.0.0.0', port: 9201 },
+      admin: { host: '127.0.0.1', port: 9202 },
+    },
+    storage: {
+      path: './data',
+      quotaBytes: undefined,
+      onFull: 'reject',
+      acknowledge: 'fsync',
+    },
+    dedup: { maxSeries: 5_000_000 },
+    remoteWrite: [
+      {
+        name: 'central',
+        url: 'http://localhost:9090/api/v1/write',
+        remoteTimeoutMs: 30_000,
+        outOfOrderWindowMs: 0,
+        protocol: 'rw2',
+        headers: {},
+      },
+    ],
+  })
+})
+
+test('every setting is read, in the units that it is written in', () => {
+  const text = `
+listen: { write: ':1', admin: '[::1]:2' }
+storage: { path: /var/lib/sluice, quota: 20GiB, on_full: reject, acknowledge: page_cache }
+dedup: { max_series: 7 }
+remote_write:
+  - name: mimir-1
+    url: ${url}
+    remote_timeout: 1m30s
+    out_of_order_time_window: 30m
+    protobuf_message: prometheus.WriteRequest
+    headers: { X-Scope-OrgID: 12 }
+`
+  expect(configOf(text)).toEqual({
+    listen: { write: { host: '', port: 1 }, admin: { host: '::1', port: 2 } },
+    storage: {
+      path: '/var/lib/sluice',
+      quotaBytes: 20 * 2 ** 30,
+      onFull: 'reject',
+      acknowledge: 'page_cache',
+    },
+    dedup: { maxSeries: 7 },
+    remoteWrite: [
+      {
+        name: 'mimir-1',
+        url,
+        remoteTimeoutMs: 90_000,
+        outOfOrderWindowMs: 1_800_000,
+        protocol: 'rw1',
+        headers: { 'X-Scope-OrgID': '12' },
+      },
+    ],
+  })
+})
+
+test('flags win over the file, and a problem with one is named after it', () => {
+  const file = `listen: { write: ':1' }\nremote_write: [{ url: "${url}" }]`
+  const flags = { '--listen': ':7', '--remote-write': 'http://other/write', '--data': '/data' }
+  const config = configOf(file, flags)
+  expect(config.listen.write.port).toBe(7)
+  expect(config.storage.path).toBe('/data')
+  expect(config.remoteWrite[0]!.url).toBe('http://other/write')
+  expect(problemsOf('', { '--admin': 'nowhere' })).toEqual([
+    '--admin: expected an address such as 127.0.0.1:9202, got "nowhere"',
+  ])
+})
+
+test('all problems are told at once, in the order of their lines', () => {
+  const text = `
+storage:
+  quota: lots
+  on_full: drop_oldest
+listen:
+  write: 9201
+remote_write:
+  - url: ftp://central
+    remote_timeout: soon
+`
+  expect(problemsOf(text)).toEqual([
+    'sluice.yaml:3: storage.quota: expected a size such as 20GiB, got "lots"',
+    'sluice.yaml:4: storage.on_full: expected reject (drop_oldest is not available in this ' +
+      'version), got "drop_oldest"',
+    'sluice.yaml:6: listen.write: expected an address such as 0.0.0.0:9201, got 9201',
+    'sluice.yaml:8: remote_write[0].url: expected an http or https URL without user and ' +
+      'password (not available in this version), got "ftp://central"',
+    'sluice.yaml:9: remote_write[0].remote_timeout: expected a duration such as 30s, got "soon"',
+  ])
+})
+
+test.for([
+  ['lisen: {}', 'sluice.yaml:1: lisen: unknown setting, did you mean "listen"?'],
+  ['dedup: { zzz: 1 }', 'sluice.yaml:1: dedup.zzz: unknown setting, known are max_series'],
+  ['storage: [1]', 'sluice.yaml:1: storage: expected a section of settings, got a list'],
+  ['storage: { quota: 0 }', 'sluice.yaml:1: storage.quota: expected a size such as 20GiB, got 0'],
+  ['clusters: []', 'sluice.yaml:1: clusters: not available in this version'],
+  [
+    `remote_write: [{ url: "${url}", basic_auth: {} }]`,
+    'sluice.yaml:1: remote_write[0].basic_auth: not available in this version',
+  ],
+  [
+    'remote_write: []',
+    'sluice.yaml:1: remote_write: this version forwards to exactly one destination',
+  ],
+  [
+    "listen: { admin: '0.0.0.0:9201' }",
+    'sluice.yaml:1: listen.admin: listen.write has the same address, 0.0.0.0:9201',
+  ],
+  [
+    'remote_write: [{ name: a/b, url: "http://x" }]',
+    'sluice.yaml:1: remote_write[0].name: expected up to 64 letters, digits, dots, "_" or "-", ' +
+      'got "a/b"',
+  ],
+] as const)('%s is a problem that says what would do', ([text, problem]) => {
+  expect(problemsOf(text)).toEqual([problem])
+})
+
+test('text that is not YAML is a problem with its line', () => {
+  const [problem, ...others] = problemsOf('listen:\n  write: "open\n')
+  expect(problem).toMatch(/^sluice\.yaml:\d+: /)
+  expect(others).toEqual([])
+})
+
+test('no problem shows a password or the value of a header', () => {
+  const text = `
+remote_write:
+  - url: http://user:secret@central/write
+    headers: { Authorization: Bearer secret, X-Key: "secret\\u0001" }
+`
+  const problems = problemsOf(text)
+  expect(problems).toHaveLength(3)
+  expect(problems.join()).not.toContain('secret')
+  expect(problems.join()).toContain('remote_write[0].headers.Authorization: is reserved')
+})
+
+test('what a Prometheus sets for its own queue is allowed, with a warning', () => {
+  const text = `remote_write: [{ url: "${url}", queue_config: { max_shards: 5 } }]`
+  expect(parseConfig(text, 'sluice.yaml').warnings).toEqual([
+    'sluice.yaml:1: remote_write[0].queue_config: ignored, it has no meaning here',
+  ])
+})
+
+test('a configuration cannot be changed', () => {
+  const config = configOf('')
+  expect(() => Object.assign(config.listen.write, { port: 1 })).toThrow(TypeError)
+  expect(() => Object.assign(config.remoteWrite[0]!.headers, { a: 'b' })).toThrow(TypeError)
+})
