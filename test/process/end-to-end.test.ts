@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { freePort } from '../support/child.ts'
+import { comparable } from '../support/comparable.ts'
 import { startExporter } from '../support/exporter.ts'
 import { type Prometheus, startPrometheus } from '../support/prometheus.ts'
 import type { RemoteSeries } from '../support/remote-read.ts'
@@ -88,8 +89,9 @@ function missing(sent: Map<string, RemoteSeries>, arrived: Map<string, RemoteSer
   for (const [labels, { samples }] of sent) {
     const there = arrived.get(labels)?.samples
     for (const [timestampMs, bits] of samples) {
-      if (there?.get(timestampMs) !== bits) {
-        lost.push(`${labels} at ${timestampMs}: ${bits}, not ${there?.get(timestampMs)}`)
+      const found = there?.get(timestampMs)
+      if (found === undefined || comparable(found) !== comparable(bits)) {
+        lost.push(`${labels} at ${timestampMs}: ${bits}, not ${found}`)
       }
     }
     if (there !== undefined && there.size > samples.size) lost.push(`${labels} has more samples`)
