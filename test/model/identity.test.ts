@@ -3,7 +3,13 @@ import { expect, test } from 'vitest'
 import { createRemoteWrite1Decoder } from '../../src/decode/remote-write-1.ts'
 import { createRemoteWrite2Decoder } from '../../src/decode/remote-write-2.ts'
 import { createBatch } from '../../src/model/batch.ts'
-import { type DigestKey, digestBytes } from '../../src/model/identity.ts'
+import {
+  addLabel,
+  createIdentitySum,
+  type DigestKey,
+  digestBytes,
+  removeLabel,
+} from '../../src/model/identity.ts'
 import { identityOf } from '../support/decoded.ts'
 import { rw1Of, rw2Of } from '../support/remote-write.ts'
 
@@ -184,3 +190,50 @@ function halfSipHash13(k0: bigint, k1: bigint, bytes: Uint8Array): number[] {
   for (let i = 0; i < 3; i++) round()
   return [Number(first), Number(v1 ^ v3)]
 }
+
+/** Digests of the strings 0, 1, 2, … under KEY. */
+function digestsOf(count: number): Uint32Array {
+  const digests = new Uint32Array(count * 4)
+  for (let i = 0; i < count; i++) {
+    const text = Buffer.from(`${i}`)
+    digestBytes(KEY, text, 0, text.length, digests, i * 4)
+  }
+  return digests
+}
+
+test('in each lane alone, sets of exchanged names and values meet as seldom as by chance', () => {
+  const digests = digestsOf(80)
+  const lanes = Array.from({ length: 4 }, () => new Uint32Array(2 ** 18))
+  let count = 0
+  for (let set = 0; set < 2 ** 18; set++) {
+    // Two of 16 names with two of 64 values: every sum shares its parts with thousands.
+    const sum = createIdentitySum()
+    addLabel(sum, digests, set & 7, 16 + ((set >> 6) & 63))
+    addLabel(sum, digests, 8 + ((set >> 3) & 7), 16 + ((set >> 12) & 63))
+    for (const [lane, words] of lanes.entries()) words[set] = sum[lane]!
+    count += 1
+  }
+  const expected = count ** 2 / 2 ** 33
+  for (const words of lanes) {
+    words.sort()
+    const meetings = words.filter((word, i) => word === words[i - 1]).length
+    expect(meetings).toBeLessThan(expected + 6 * Math.sqrt(expected))
+  }
+})
+
+test('an identity that is moved on from set to set is the one that is made anew', () => {
+  const label = fc.tuple(fc.nat(19), fc.nat(19))
+  const digests = digestsOf(20)
+  fc.assert(
+    fc.property(fc.array(label), fc.array(label), (before, after) => {
+      const moved = createIdentitySum()
+      for (const [name, value] of before) addLabel(moved, digests, name, value)
+      for (const [name, value] of after) addLabel(moved, digests, name, value)
+      for (const [name, value] of before) removeLabel(moved, digests, name, value)
+      const anew = createIdentitySum()
+      for (const [name, value] of after) addLabel(anew, digests, name, value)
+      expect(moved).toEqual(anew)
+    }),
+    { numRuns },
+  )
+})
