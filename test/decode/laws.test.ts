@@ -15,14 +15,13 @@ import {
   rw1Of,
   rw2Of,
 } from '../support/remote-write.ts'
-import { series } from '../support/requests.ts'
+import { requests, series } from '../support/requests.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 100)
 const KEY = Uint32Array.of(1, 2, 3, 4)
 
 const decode1 = createRemoteWrite1Decoder(KEY)
 const decode2 = createRemoteWrite2Decoder(KEY)
-const requests = fc.array(series, { maxLength: 5 })
 
 /** All valid histograms of these tests but the one with this count are sent with this flaw. */
 const isHistogramValid = ({ countInt }: HistogramMessage) => countInt !== 99

@@ -29,6 +29,19 @@ test('G18: a symbol table alone is an empty request', () => {
   expect(decoded(raw(['x'])).symbolEnd[0]).toBe(0)
 })
 
+test('metadata beyond the symbols is refused, whatever an earlier request had there', () => {
+  const decode = createRemoteWrite2Decoder(KEY)
+  const batch = createBatch()
+  const many = Array.from({ length: 50 }, (_, i) => `${i}`)
+  expect(decode(raw(['', '__name__', 'up', ...many]), batch)).toBeNull()
+  const timestamp = 2 ** 40
+  const series = { labelsRefs: [1, 2], samples: [{ value: 1, timestamp }] }
+  const metadata = { type: 1, helpRef: 40, unitRef: 0 }
+  const body = raw(['', '__name__', 'up'], series, { ...series, metadata })
+  expect(decode(body, batch)).toBeNull()
+  expect([batch.seriesCount, rejectedOf(batch)]).toEqual([1, { 'symbol-out-of-range': 1 }])
+})
+
 test('G7: a Remote Write 1.0 request reads as an empty one', () => {
   expect(decoded(Buffer.from('0a040a020a00', 'hex')).seriesCount).toBe(0)
 })

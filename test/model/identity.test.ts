@@ -157,6 +157,23 @@ test('a series has one identity in both versions of remote write', () => {
   )
 })
 
+test('a series has the same identity among others as alone, in both versions', () => {
+  const sorted = labelSet.map(([name, ...rest]): Labels => [name!, ...rest.toSorted()])
+  fc.assert(
+    fc.property(fc.array(sorted, { maxLength: 8 }), (sets) => {
+      const series = sets.map((labels) => ({ labels, samples: [{ value: 1, timestamp: 2 ** 40 }] }))
+      const alone = sets.map((labels) => identityOfLabels(labels))
+      const batch = createBatch()
+      const among = () => sets.map((_, i) => identityOf(batch, i))
+      expect(createRemoteWrite2Decoder(KEY)(rw2Of(series), batch)).toBeNull()
+      expect(among()).toEqual(alone)
+      expect(createRemoteWrite1Decoder(KEY)(rw1Of(series), batch)).toBeNull()
+      expect(among()).toEqual(alone)
+    }),
+    { numRuns: numRuns * 3 },
+  )
+})
+
 /** The plain version, in bigints: 1 compression round, 3 finalisation rounds, 64 bits out. */
 function halfSipHash13(k0: bigint, k1: bigint, bytes: Uint8Array): number[] {
   const mask = 0xffff_ffffn

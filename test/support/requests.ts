@@ -95,3 +95,29 @@ export const series = fc.record({
   metadata: fc.record({ type: fc.nat({ max: 9 }), help: shortText, unit: shortText }),
   createdTimestamp: timestamp,
 })
+
+/** As senders write nearly all: sorted labels, one sample of today, metadata. */
+const plainSeries = fc
+  .record({
+    name: fc.constantFrom('up', 'requests_total', 'x'.repeat(130)),
+    pairs: fc.uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'cpu', 'job', 'é'), labelValue), {
+      selector: ([name]) => name,
+      maxLength: 4,
+    }),
+    value: valueBits,
+    timestamp: fc.integer({ min: 2 ** 35 - 2, max: 2 ** 42 + 2 }),
+    metadata: fc.record({ type: fc.nat({ max: 8 }), help: shortText, unit: shortText }),
+  })
+  .map(({ name, pairs, value, timestamp: at, metadata }) => ({
+    labels: [['__name__', name] as [string, string], ...pairs.toSorted()],
+    samples: [{ value, timestamp: at }],
+    histograms: [],
+    exemplars: [],
+    metadata,
+  }))
+
+/** Runs of plain series, now and then with another between, and whatever else there may be. */
+export const requests = fc.oneof(
+  fc.array(series, { maxLength: 5 }),
+  fc.array(fc.oneof({ weight: 7, arbitrary: plainSeries }, series), { maxLength: 12 }),
+)
