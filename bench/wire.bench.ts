@@ -1,12 +1,14 @@
+import { Kernel } from '../src/kernel/kernel.ts'
 import { ProtobufReader } from '../src/wire/protobuf-reader.ts'
 import { ProtobufWriter } from '../src/wire/protobuf-writer.ts'
-import { snappy } from '../src/wire/snappy.ts'
+import { decompressInto, snappy } from '../src/wire/snappy.ts'
 import { bench } from './harness.ts'
 import { Load, PUSH_SAMPLES } from './load.ts'
 
 const load = new Load({ protocol: 'rw2', series: PUSH_SAMPLES, startMs: 1_700_000_000_000 })
 const body = load.body(0, 0)
 const raw = snappy.decompress(body)!.slice()
+const kernel = new Kernel()
 const reader = new ProtobufReader()
 const writer = new ProtobufWriter(1024 * 1024)
 
@@ -43,7 +45,7 @@ await bench([
     name: 'wire/snappy decompress',
     unit: 'byte',
     unitsPerRun: raw.length,
-    run: () => snappy.decompress(body)!.length,
+    run: () => decompressInto(kernel, body)!.length,
   },
   {
     name: 'wire/snappy compress',

@@ -28,7 +28,7 @@ import { createAdminRoutes } from './status/admin.ts'
 import { createMetrics } from './status/metrics.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { DestinationStatus, MetricSources } from './status/sources.ts'
-import { inspect, snappy } from './wire/snappy.ts'
+import { decompressInto, inspect } from './wire/snappy.ts'
 
 /** Decompressed size of a push, as Prometheus limits it. */
 const RAW_BYTES_MAX = 32 * 1024 * 1024
@@ -165,7 +165,7 @@ function createNearHalf(
     clock,
     replay: new ReplayMemory(),
     inspect: (body) => inspect(body, RAW_BYTES_MAX),
-    decompress: (body) => snappy.decompress(body),
+    decompress: (body, batch) => decompressInto(batch.kernel, body),
     decode,
     batch: createBatch(),
     admission,

@@ -1,7 +1,6 @@
 import type { Admission } from './admit/admission.ts'
 import { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
-import { release } from './base/memory.ts'
 import type { Batch } from './model/batch.ts'
 import { type Counts, noCounts } from './model/counts.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
@@ -28,8 +27,8 @@ export type IngestParts = {
   replay: ReplayMemory
   /** Why this compressed body is not even worth decompressing, or null. */
   inspect: (body: Uint8Array) => string | null
-  /** Null when the body is damaged. */
-  decompress: (body: Uint8Array) => Uint8Array | null
+  /** What is in the body, perhaps in the batch's memory; null when it is damaged. */
+  decompress: (body: Uint8Array, batch: Batch) => Uint8Array | null
   /** Fills the batch, or says why the request as a whole makes no sense. */
   decode: Record<Protocol, (raw: Uint8Array, batch: Batch) => string | null>
   batch: Batch
@@ -78,7 +77,6 @@ export function createIngest(parts: IngestParts) {
     }
 
     const outcome = admit(push)
-    release(batch.bytes)
 
     // A push of nothing but duplicates waits too, because the samples that it duplicates
     // may not be on disk yet.
@@ -101,7 +99,7 @@ export function createIngest(parts: IngestParts) {
     if (body.length === 0 && protocol === 'rw1') return parts.decode.rw1(body, batch)
     const dishonest = parts.inspect(body)
     if (dishonest !== null) return dishonest
-    const raw = parts.decompress(body)
+    const raw = parts.decompress(body, batch)
     if (raw === null) return 'the body is not a whole snappy block: check the Content-Encoding'
     return parts.decode[protocol](raw, batch)
   }

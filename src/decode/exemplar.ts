@@ -1,22 +1,20 @@
-import { type Batch, growExemplars } from '../model/batch.ts'
+import type { Batch } from '../model/batch.ts'
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
 import type { LabelList } from './labels.ts'
 import { EXEMPLAR_CODE_POINTS_MAX, type RequestLimits } from './limits.ts'
 import { isExactMs } from './sample-time.ts'
-import type { SymbolTable } from './symbols.ts'
 
 /** What reading labels takes: the two versions write them differently. */
 export type LabelSource = {
   readonly reader: ProtobufReader
   readonly labels: LabelList
-  readonly symbols: SymbolTable
+  readonly batch: Batch
 }
 
 /** Reads one field of labels into `labels`; false when the tag is not one. */
 export type ReadLabels = (source: LabelSource, tag: number) => boolean
 
 export type ExemplarParts = LabelSource & {
-  readonly batch: Batch
   readonly limits: RequestLimits
   readonly readLabels: ReadLabels
   /** Too many bytes of labels: the request is malformed. */
@@ -80,7 +78,6 @@ function addExemplar(
   high: number,
 ): void {
   const exemplar = batch.exemplarCount++
-  growExemplars(batch, batch.exemplarCount)
   batch.exemplarSeries[exemplar] = batch.seriesCount - 1
   batch.exemplarTimestampMs[exemplar] = timestampMs
   batch.exemplarBits[exemplar * 2] = low

@@ -1,4 +1,4 @@
-import { type Batch, grown } from '../model/batch.ts'
+import type { Batch } from '../model/batch.ts'
 import { type DigestKey, digestBytes } from '../model/identity.ts'
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
@@ -57,7 +57,6 @@ export class HistogramDecoder {
     write(this.fields, this.#writer)
     const { bytes, at: length } = this.#writer
     const start = batch.histogramByteCount
-    batch.histogramBytes = grown(batch.histogramBytes, start + length)
     batch.histogramBytes.set(bytes.subarray(0, length), start)
     batch.histogramByteCount = start + length
     batch.sampleHistogramStart[sample] = start

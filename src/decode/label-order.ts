@@ -64,16 +64,12 @@ export function compareSymbols(batch: Batch, one: number, other: number): number
 
 /**
  * Does `name` come after `before`? Names follow each other in few ways, so few are ever
- * compared byte by byte: `followers` remembers one for each.
+ * compared byte by byte: the batch remembers one for each.
  */
-export function follows(
-  batch: Batch,
-  followers: Uint32Array,
-  before: number,
-  name: number,
-): boolean {
-  if (followers[before] === name) return true
+export function follows(batch: Batch, before: number, name: number): boolean {
+  const { symbolFollower } = batch
+  if (symbolFollower[before] === name) return true
   if (compareSymbols(batch, before, name) >= 0) return false
-  followers[before] = name
+  symbolFollower[before] = name
   return true
 }

@@ -1,11 +1,12 @@
-import { type Batch, grown } from '../model/batch.ts'
+import { IS_FILLED, IS_LABEL, IS_NAME_LABEL } from '../kernel/layout.ts'
+import type { Batch } from '../model/batch.ts'
+import { addLabel, createIdentitySum } from '../model/identity.ts'
 import type { RejectReason } from '../model/rejection.ts'
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
-import { LabelMemory } from './label-memory.ts'
 import { follows, sortLabels } from './label-order.ts'
 import { describeLabels, shownSymbol } from './label-text.ts'
 import { LABELS_PER_SERIES_MAX } from './limits.ts'
-import { IS_FILLED, IS_LABEL, IS_NAME_LABEL, IS_UTF8, type SymbolTable } from './symbols.ts'
+import { isText } from './symbols.ts'
 
 const TOO_MANY_LABELS = `more than ${LABELS_PER_SERIES_MAX} labels`
 
@@ -24,41 +25,29 @@ export class LabelList {
   /** Of the set that was settled last: does one of the labels name the metric? */
   hasMetricName = false
 
-  readonly memory: LabelMemory
+  /** Of the series that was settled last. */
+  readonly identity = createIdentitySum()
 
-  readonly #symbols: SymbolTable
   #batch: Batch
   #flaw: RejectReason | null = null
   #flawText = ''
   /** The symbol that the text speaks of, 0 for none. */
   #flawSymbol = 0
 
-  constructor(symbols: SymbolTable, batch: Batch) {
-    this.#symbols = symbols
+  constructor(batch: Batch) {
     this.#batch = batch
-    this.memory = new LabelMemory(symbols)
   }
 
   beginRequest(batch: Batch): void {
     this.#batch = batch
     this.expandedBytes = 0
     this.from = 0
-    this.memory.forget()
   }
 
   begin(): void {
     this.from = this.#batch.labelRefCount
     this.#flaw = null
   }
-
-  /** Nothing is wrong with the current set so far. */
-  get isSound(): boolean {
-    return this.#flaw === null
-  }
-
-  /** The symbols of the label that was pushed last. */
-  lastName = 0
-  lastValue = 0
 
   /** The next reference: to a name if their number so far is even, else to a value. */
   push(symbol: number): void {
@@ -68,34 +57,8 @@ export class LabelList {
       this.#refuse('label-invalid', TOO_MANY_LABELS)
       return
     }
-    if (labelRefCount === batch.labelRefs.length) {
-      batch.labelRefs = grown(batch.labelRefs, labelRefCount + 1)
-    }
     batch.labelRefs[labelRefCount] = symbol
     batch.labelRefCount = labelRefCount + 1
-  }
-
-  pushLabel(name: number, value: number): void {
-    this.push(name)
-    this.push(value)
-    this.lastName = name
-    this.lastValue = value
-  }
-
-  /** The references `[from, to)` of whole labels that were pushed before. */
-  pushRun(refs: Uint32Array, from: number, to: number): void {
-    const batch = this.#batch
-    const count = batch.labelRefCount
-    if (count + to - from - this.from > LABELS_PER_SERIES_MAX * 2) {
-      this.#refuse('label-invalid', TOO_MANY_LABELS)
-      return
-    }
-    if (count + to - from > batch.labelRefs.length) {
-      batch.labelRefs = grown(batch.labelRefs, count + to - from)
-    }
-    const { labelRefs } = batch
-    for (let i = from; i < to; i++) labelRefs[count + i - from] = refs[i]!
-    batch.labelRefCount = count + to - from
   }
 
   /** References up to the reader's limit: a series' labels are one such list. */
@@ -104,9 +67,6 @@ export class LabelList {
     const batch = this.#batch
     const countMax = this.from + LABELS_PER_SERIES_MAX * 2
     let count = batch.labelRefCount
-    // No reference takes less than a byte.
-    const room = Math.min(countMax, count + limit - reader.at)
-    if (room > batch.labelRefs.length) batch.labelRefs = grown(batch.labelRefs, room)
     const { labelRefs } = batch
     let { at } = reader
     while (at < limit && count < countMax) {
@@ -135,26 +95,18 @@ export class LabelList {
   /** Gives the current set back. */
   drop(): void {
     this.#batch.labelRefCount = this.from
-    this.memory.forgetFrom(this.from)
   }
 
-  /** As `settle`, and computes the identity: from the series before, if that has much in common. */
+  /** As `settle`, and computes the identity. */
   settleSeries(): RejectReason | null {
-    const { memory } = this
-    const { expandedBytes } = this
-    const batch = this.#batch
-    if (this.#flaw === null && memory.settle(batch, this.from)) {
-      this.expandedBytes += memory.bytes
-      this.hasMetricName = true
-      return null
-    }
     const reason = this.settle()
-    if (reason !== null) {
-      memory.forget()
-      return reason
+    if (reason !== null) return reason
+    const { identity } = this
+    const { labelRefs, labelRefCount, symbolDigest } = this.#batch
+    identity.fill(0)
+    for (let i = this.from; i < labelRefCount; i += 2) {
+      addLabel(identity, symbolDigest, labelRefs[i]!, labelRefs[i + 1]!)
     }
-    memory.take(batch, this.from, this.expandedBytes - expandedBytes)
-    if (!this.hasMetricName) memory.forget()
     return null
   }
 
@@ -176,7 +128,7 @@ export class LabelList {
   #isInOrder(): boolean {
     const batch = this.#batch
     const { labelRefs, labelRefCount, symbolCount, symbolStart, symbolEnd } = batch
-    const { traits } = this.#symbols
+    const { symbolTraits: traits } = batch
     let expandedBytes = 0
     let allTraits = 0
     let before = 0
@@ -186,7 +138,7 @@ export class LabelList {
       if (i + 1 === labelRefCount || name >= symbolCount || value >= symbolCount) return false
       const common = traits[name]! & traits[value]!
       if ((common & IS_LABEL) !== IS_LABEL) return false
-      if (before !== 0 && !follows(batch, this.#symbols.followers, before, name)) return false
+      if (before !== 0 && !follows(batch, before, name)) return false
       allTraits |= traits[name]!
       expandedBytes +=
         symbolEnd[name]! - symbolStart[name]! + symbolEnd[value]! - symbolStart[value]!
@@ -200,7 +152,7 @@ export class LabelList {
   #checkEach(): RejectReason | null {
     const batch = this.#batch
     const { labelRefs, labelRefCount, symbolCount, symbolStart, symbolEnd } = batch
-    const { traits } = this.#symbols
+    const { symbolTraits: traits } = batch
     for (let i = this.from; i < labelRefCount; i++) {
       if (labelRefs[i]! >= symbolCount) {
         batch.labelRefCount = i - ((i - this.from) & 1)
@@ -216,7 +168,7 @@ export class LabelList {
     for (let i = this.from; i < labelRefCount; i += 2) {
       const name = labelRefs[i]!
       const value = labelRefs[i + 1]!
-      if ((traits[name]! & traits[value]! & IS_UTF8) === 0) {
+      if (!isText(batch, name) || !isText(batch, value)) {
         return this.#refuse('label-invalid', 'a label that is not valid UTF-8')
       }
       if ((traits[name]! & IS_FILLED) === 0) {

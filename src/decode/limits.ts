@@ -1,3 +1,5 @@
+import { ELEMENTS_MAX, SYMBOLS_MAX } from '../kernel/layout.ts'
+
 /**
  * What one request may make of its body. Decoding turns two bytes of protobuf into a row of
  * some forty, and a symbol into as many labels as refer to it, so the limit on the body
@@ -17,8 +19,8 @@ export type RequestLimits = {
 }
 
 export const REQUEST_LIMITS: RequestLimits = {
-  symbols: 1 << 20,
-  elements: 1 << 21,
+  symbols: SYMBOLS_MAX,
+  elements: ELEMENTS_MAX,
   labelBytes: 64 * 2 ** 20,
 }
 

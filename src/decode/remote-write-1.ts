@@ -1,10 +1,10 @@
-import { type Batch, clearBatch, growFamilies } from '../model/batch.ts'
+import { type Batch, clearBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
-import type { LabelSource } from './exemplar.ts'
-import { InlineLabels } from './inline-labels.ts'
+import type { ProtobufReader } from '../wire/protobuf-reader.ts'
+import { readInlineLabel } from './inline-labels.ts'
 import { REQUEST_LIMITS, type RequestLimits } from './limits.ts'
 import { readPlainSeries1 } from './plain-series.ts'
-import { IS_UTF8 } from './symbols.ts'
+import { addSymbol, internSymbol, isText } from './symbols.ts'
 import { TimeSeriesDecoder } from './time-series.ts'
 
 /**
@@ -21,20 +21,18 @@ export function createRemoteWrite1Decoder(
   key: DigestKey,
   limits: RequestLimits = REQUEST_LIMITS,
 ): (body: Uint8Array, batch: Batch) => string | null {
-  const inline = new InlineLabels()
-  const series = new TimeSeriesDecoder(key, limits, (source, tag) => inline.read(source, tag))
-  const { reader, symbols } = series
+  const series = new TimeSeriesDecoder(key, limits, readInlineLabel)
+  const { reader } = series
 
   return (body, batch) => {
     clearBatch(batch, body)
     series.beginRequest(batch)
-    symbols.add(0, 0)
-    inline.beginRequest()
+    addSymbol(batch, 0, 0)
     while (reader.hasMore()) {
-      readPlainSeries1(series, inline)
+      readPlainSeries1(series)
       if (!reader.hasMore()) break
       const tag = reader.uint32()
-      if (tag === 0x0a) readTimeSeries(series, inline)
+      if (tag === 0x0a) readTimeSeries(series)
       else if (tag === 0x1a) readFamily(series)
       else {
         if (tag === 0x22 || tag === 0x2a) batch.misnamedFields += 1
@@ -47,11 +45,10 @@ export function createRemoteWrite1Decoder(
   }
 }
 
-function readTimeSeries(series: TimeSeriesDecoder, inline: InlineLabels): void {
+function readTimeSeries(series: TimeSeriesDecoder): void {
   const { reader } = series
   series.begin()
   const outer = reader.enter()
-  inline.readFirst(series)
   while (reader.hasMore()) {
     const tag = reader.uint32()
     switch (tag) {
@@ -72,7 +69,7 @@ function readTimeSeries(series: TimeSeriesDecoder, inline: InlineLabels): void {
   reader.leave(outer)
 }
 
-function readFamily({ batch, limits, reader, symbols }: TimeSeriesDecoder): void {
+function readFamily({ batch, limits, reader }: TimeSeriesDecoder): void {
   let type = 0
   let name = 0
   let help = 0
@@ -81,9 +78,9 @@ function readFamily({ batch, limits, reader, symbols }: TimeSeriesDecoder): void
   while (reader.hasMore()) {
     const tag = reader.uint32()
     if (tag === 0x08) type = reader.uint32()
-    else if (tag === 0x12) name = readString({ reader, symbols })
-    else if (tag === 0x22) help = readString({ reader, symbols })
-    else if (tag === 0x2a) unit = readString({ reader, symbols })
+    else if (tag === 0x12) name = readString(batch, reader)
+    else if (tag === 0x22) help = readString(batch, reader)
+    else if (tag === 0x2a) unit = readString(batch, reader)
     else reader.skip(tag)
   }
   reader.leave(outer)
@@ -91,7 +88,6 @@ function readFamily({ batch, limits, reader, symbols }: TimeSeriesDecoder): void
   if (name === 0) return
   const family = batch.familyCount++
   if (family === limits.elements) reader.fail(`more than ${limits.elements} metric families`)
-  growFamilies(batch, batch.familyCount)
   batch.familyNameRef[family] = name
   batch.familyType[family] = type <= 7 ? type : 0
   batch.familyHelpRef[family] = help
@@ -99,8 +95,8 @@ function readFamily({ batch, limits, reader, symbols }: TimeSeriesDecoder): void
 }
 
 /** The symbol of a string, 0 when it is not valid UTF-8. */
-function readString({ reader, symbols }: Pick<LabelSource, 'reader' | 'symbols'>): number {
+function readString(batch: Batch, reader: ProtobufReader): number {
   const length = reader.skipBytes()
-  const symbol = symbols.intern(reader.at - length, reader.at, 0)
-  return (symbols.traits[symbol]! & IS_UTF8) !== 0 ? symbol : 0
+  const symbol = internSymbol(batch, reader.at - length, reader.at, 0)
+  return isText(batch, symbol) ? symbol : 0
 }

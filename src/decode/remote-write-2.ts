@@ -2,7 +2,8 @@ import { type Batch, clearBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { LabelSource } from './exemplar.ts'
 import { REQUEST_LIMITS, type RequestLimits } from './limits.ts'
-import { readPlainSeries2 } from './plain-series.ts'
+import { readPlainSeries2, readPlainSymbols } from './plain-series.ts'
+import { addSymbol } from './symbols.ts'
 import { TimeSeriesDecoder } from './time-series.ts'
 
 const SYMBOLS = 0x22
@@ -36,14 +37,17 @@ export function createRemoteWrite2Decoder(
 }
 
 /** Fields may come in any order, so all symbols are read before the first series. */
-function readSymbols({ batch, limits, reader, symbols }: TimeSeriesDecoder): string | null {
+function readSymbols(series: TimeSeriesDecoder): string | null {
+  const { batch, limits, reader } = series
   let hasSeries = false
   while (reader.hasMore()) {
+    if (readPlainSymbols(series)) hasSeries = true
+    if (!reader.hasMore()) break
     const tag = reader.uint32()
     if (tag === SYMBOLS) {
       const length = reader.skipBytes()
       if (batch.symbolCount === limits.symbols) reader.fail(`more than ${limits.symbols} symbols`)
-      else symbols.add(reader.at - length, reader.at)
+      else addSymbol(batch, reader.at - length, reader.at)
     } else {
       hasSeries ||= tag === TIMESERIES
       reader.skip(tag)
@@ -54,7 +58,7 @@ function readSymbols({ batch, limits, reader, symbols }: TimeSeriesDecoder): str
   if (!hasSeries) {
     // An empty request is a valid one, and a batch has its symbol 0 whatever was sent.
     batch.symbolCount = 0
-    symbols.add(0, 0)
+    addSymbol(batch, 0, 0)
     return null
   }
   if (batch.symbolCount === 0) return 'there are series, but no symbol table'

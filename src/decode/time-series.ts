@@ -1,4 +1,4 @@
-import { type Batch, createBatch, DIGEST_WORDS, growSamples, growSeries } from '../model/batch.ts'
+import { type Batch, createBatch, DIGEST_WORDS } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { RejectReason } from '../model/rejection.ts'
 import { ProtobufReader } from '../wire/protobuf-reader.ts'
@@ -8,7 +8,7 @@ import { HistogramDecoder } from './histogram.ts'
 import { LabelList } from './labels.ts'
 import type { RequestLimits } from './limits.ts'
 import { isExactMs, settleStarts, sortSamples } from './sample-time.ts'
-import { IS_UTF8, SymbolTable } from './symbols.ts'
+import { isText } from './symbols.ts'
 
 /**
  * One TimeSeries message on its way into a batch: what both versions of remote write share.
@@ -23,7 +23,6 @@ import { IS_UTF8, SymbolTable } from './symbols.ts'
  */
 export class TimeSeriesDecoder {
   readonly reader = new ProtobufReader()
-  readonly symbols: SymbolTable
   readonly labels: LabelList
   readonly limits: RequestLimits
   readonly readLabels: ReadLabels
@@ -35,6 +34,7 @@ export class TimeSeriesDecoder {
   unitRef = 0
   createdMs = 0
 
+  readonly #key: DigestKey
   readonly #histogramDecoder: HistogramDecoder
   readonly #histograms = new Deferred()
   readonly #exemplars = new Deferred()
@@ -44,8 +44,8 @@ export class TimeSeriesDecoder {
   #refusedTimestampMs = 0
 
   constructor(key: DigestKey, limits: RequestLimits, readLabels: ReadLabels) {
-    this.symbols = new SymbolTable(key)
-    this.labels = new LabelList(this.symbols, this.batch)
+    this.#key = key
+    this.labels = new LabelList(this.batch)
     this.limits = limits
     this.readLabels = readLabels
     this.#histogramDecoder = new HistogramDecoder(key)
@@ -54,7 +54,7 @@ export class TimeSeriesDecoder {
   /** The batch has been cleared over the request's body. */
   beginRequest(batch: Batch): void {
     this.batch = batch
-    this.symbols.begin(batch)
+    batch.kernel.beginRequest(this.#key)
     this.labels.beginRequest(batch)
     this.reader.reset(batch.bytes)
   }
@@ -186,12 +186,11 @@ export class TimeSeriesDecoder {
     const { batch, labels } = this
     const series = batch.seriesCount++
     if (series === this.limits.elements) this.#failFull('series')
-    growSeries(batch, batch.seriesCount)
     batch.seriesLabelStart[series] = labels.from
     batch.seriesLabelEnd[series] = batch.labelRefCount
     const { seriesIdentity } = batch
     const at = series * DIGEST_WORDS
-    for (let i = 0; i < DIGEST_WORDS; i++) seriesIdentity[at + i] = labels.memory.identity[i]!
+    for (let i = 0; i < DIGEST_WORDS; i++) seriesIdentity[at + i] = labels.identity[i]!
     batch.seriesMetadataType[series] = this.metadataType <= 7 ? this.metadataType : 0
     batch.seriesHelpRef[series] = this.#readable(this.helpRef)
     batch.seriesUnitRef[series] = this.#readable(this.unitRef)
@@ -202,7 +201,6 @@ export class TimeSeriesDecoder {
     const { batch } = this
     const sample = batch.sampleCount++
     if (sample === this.limits.elements) this.#failFull('samples')
-    growSamples(batch, batch.sampleCount)
     batch.sampleSeries[sample] = series
     batch.sampleTimestampMs[sample] = timestampMs
     batch.sampleStartMs[sample] = isExactMs(startMs) ? startMs : 0
@@ -254,7 +252,7 @@ export class TimeSeriesDecoder {
 
   /** Metadata that is not text is left out: it is never a reason to refuse samples. */
   #readable(symbol: number): number {
-    return (this.symbols.traits[symbol]! & IS_UTF8) !== 0 ? symbol : 0
+    return isText(this.batch, symbol) ? symbol : 0
   }
 
   failWide(): void {

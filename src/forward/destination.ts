@@ -4,7 +4,7 @@ import { type Batch, createBatch, symbolText } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
 import { type Counts, noCounts } from '../model/counts.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
-import { snappy } from '../wire/snappy.ts'
+import { decompressInto, snappy } from '../wire/snappy.ts'
 import type { Protocol, Verdict } from './answer.ts'
 import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
 import { Courier } from './courier.ts'
@@ -159,13 +159,11 @@ export class Destination {
   async #deliverAs1(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
     const batch = this.#batches.pop() ?? createBatch()
     try {
-      const raw = snappy.decompress(message)
+      const raw = decompressInto(batch.kernel, message)
       const problem = raw === null ? 'snappy: damaged' : this.#decode(raw, batch)
       if (problem !== null) job.lose(counts, 'unreadable', problem)
       else await this.#deliverBatch(job, batch, counts)
     } finally {
-      // The batch would keep the whole message alive.
-      batch.bytes = new Uint8Array(0)
       this.#batches.push(batch)
     }
   }

@@ -1,4 +1,8 @@
+import { Kernel } from '../kernel/kernel.ts'
+import * as layout from '../kernel/layout.ts'
 import { Rejections } from './rejection.ts'
+
+const { ELEMENT_ROOM, SYMBOL_ROOM } = layout
 
 /** Words of a symbol's digest, and of a series' identity: 128 bits under a key of this process. */
 export const DIGEST_WORDS = 4
@@ -7,9 +11,10 @@ export const DIGEST_WORDS = 4
  * One write request after decoding, as a struct of arrays.
  *
  * Every decoder fills this one shape and every later stage reads it, so no stage
- * converts data for the next. Only the first `…Count` entries mean anything; the
- * arrays grow and never shrink. A batch is lent, not given: it is valid until its
- * decoder's next call.
+ * converts data for the next. Only the first `…Count` entries mean anything. All columns
+ * lie in one memory, with room for the largest request that is taken, so that the kernel
+ * and other threads find them where they are. A batch is lent, not given: it is valid
+ * until its decoder's next call.
  *
  * Strings are *symbols*: ranges of `bytes`, referred to by number; symbol 0 is
  * empty. Labels lie in `labelRefs` as name, value, name, value, … A series owns
@@ -19,136 +24,182 @@ export const DIGEST_WORDS = 4
  * Values are moved as two 32-bit words, because a stale marker is a signalling NaN
  * that arithmetic would quieten.
  */
-export type Batch = {
-  /** What symbols are ranges of: usually the decompressed body. */
-  bytes: Uint8Array
+export class Batch {
+  /** Whose memory the columns lie in. */
+  readonly kernel = new Kernel()
+  /** What symbols are ranges of: the decompressed body. */
+  bytes: Uint8Array = new Uint8Array(0)
 
-  symbolCount: number
-  symbolStart: Uint32Array
-  symbolEnd: Uint32Array
+  readonly symbolStart = words(this, layout.SYMBOL_START, SYMBOL_ROOM)
+  readonly symbolEnd = words(this, layout.SYMBOL_END, SYMBOL_ROOM)
   /** DIGEST_WORDS per symbol. */
-  symbolDigest: Uint32Array
+  readonly symbolDigest = words(this, layout.SYMBOL_DIGEST, SYMBOL_ROOM * DIGEST_WORDS)
+  /** What a symbol is good for: the sum of its traits. */
+  readonly symbolTraits = bytes(this, layout.SYMBOL_TRAITS, SYMBOL_ROOM)
+  /** One that is known to come after it in the order of bytes; 0 for none. */
+  readonly symbolFollower = words(this, layout.SYMBOL_FOLLOWER, SYMBOL_ROOM)
 
-  /** Entries used in `labelRefs`: two per label. */
-  labelRefCount: number
-  labelRefs: Uint32Array
+  readonly labelRefs = words(this, layout.LABEL_REFS, layout.REFS_MAX)
 
-  seriesCount: number
-  seriesLabelStart: Uint32Array
-  seriesLabelEnd: Uint32Array
+  readonly seriesLabelStart = words(this, layout.SERIES_LABEL_START)
+  readonly seriesLabelEnd = words(this, layout.SERIES_LABEL_END)
   /** DIGEST_WORDS per series, over its sorted labels. Equal for equal label sets of one process. */
-  seriesIdentity: Uint32Array
+  readonly seriesIdentity = words(this, layout.SERIES_IDENTITY, ELEMENT_ROOM * DIGEST_WORDS)
   /** 0 unspecified to 7 stateset, as in Remote Write 2.0's Metadata. */
-  seriesMetadataType: Uint8Array
-  seriesHelpRef: Uint32Array
-  seriesUnitRef: Uint32Array
+  readonly seriesMetadataType = bytes(this, layout.SERIES_METADATA_TYPE, ELEMENT_ROOM)
+  readonly seriesHelpRef = words(this, layout.SERIES_HELP)
+  readonly seriesUnitRef = words(this, layout.SERIES_UNIT)
 
   /** Float and histogram samples alike; those of one series are neighbours, oldest first. */
-  sampleCount: number
-  sampleSeries: Uint32Array
+  readonly sampleSeries = words(this, layout.SAMPLE_SERIES)
   /** Unix milliseconds. A double is exact up to 2^53. */
-  sampleTimestampMs: Float64Array
+  readonly sampleTimestampMs = doubles(this, layout.SAMPLE_TIMESTAMP)
   /** Start (created) timestamp, 0 when unset. */
-  sampleStartMs: Float64Array
+  readonly sampleStartMs = doubles(this, layout.SAMPLE_START)
   /** Low word, high word: a float's bits, or the digest of a histogram's content. */
-  sampleBits: Uint32Array
+  readonly sampleBits = words(this, layout.SAMPLE_BITS, ELEMENT_ROOM * 2)
   /** Range of `histogramBytes`; both 0 for a float sample. */
-  sampleHistogramStart: Uint32Array
-  sampleHistogramEnd: Uint32Array
+  readonly sampleHistogramStart = words(this, layout.SAMPLE_HISTOGRAM_START)
+  readonly sampleHistogramEnd = words(this, layout.SAMPLE_HISTOGRAM_END)
 
   /**
    * Canonical Remote Write 2.0 Histogram messages without their timestamps
    * (fields 15 and 17), which an encoder appends.
    */
-  histogramBytes: Uint8Array
-  histogramByteCount: number
+  readonly histogramBytes = bytes(this, layout.HISTOGRAM_BYTES, layout.HISTOGRAM_BYTES_MAX)
 
-  exemplarCount: number
-  exemplarSeries: Uint32Array
-  exemplarTimestampMs: Float64Array
-  exemplarBits: Uint32Array
+  readonly exemplarSeries = words(this, layout.EXEMPLAR_SERIES)
+  readonly exemplarTimestampMs = doubles(this, layout.EXEMPLAR_TIMESTAMP)
+  readonly exemplarBits = words(this, layout.EXEMPLAR_BITS, ELEMENT_ROOM * 2)
   /** Range of `labelRefs`, sorted by name. */
-  exemplarLabelStart: Uint32Array
-  exemplarLabelEnd: Uint32Array
-  /** Left out because their labels are too long: neither written nor an error, as in Prometheus. */
-  exemplarsOversized: number
+  readonly exemplarLabelStart = words(this, layout.EXEMPLAR_LABEL_START)
+  readonly exemplarLabelEnd = words(this, layout.EXEMPLAR_LABEL_END)
 
   /** Metadata of families without series: Remote Write 1.0 sends it in requests of its own. */
-  familyCount: number
-  familyNameRef: Uint32Array
-  familyType: Uint8Array
-  familyHelpRef: Uint32Array
-  familyUnitRef: Uint32Array
+  readonly familyNameRef = words(this, layout.FAMILY_NAME)
+  readonly familyType = bytes(this, layout.FAMILY_TYPE, ELEMENT_ROOM)
+  readonly familyHelpRef = words(this, layout.FAMILY_HELP)
+  readonly familyUnitRef = words(this, layout.FAMILY_UNIT)
+
+  /** What the decoder refused of the request; admission adds to it. */
+  readonly rejections = new Rejections()
+
+  get symbolCount(): number {
+    return this.kernel.registers[layout.AT_SYMBOL_COUNT]!
+  }
+
+  set symbolCount(count: number) {
+    this.kernel.registers[layout.AT_SYMBOL_COUNT] = count
+  }
+
+  /** Entries used in `labelRefs`: two per label. */
+  get labelRefCount(): number {
+    return this.kernel.registers[layout.AT_LABEL_REF_COUNT]!
+  }
+
+  set labelRefCount(count: number) {
+    this.kernel.registers[layout.AT_LABEL_REF_COUNT] = count
+  }
+
+  get seriesCount(): number {
+    return this.kernel.registers[layout.AT_SERIES_COUNT]!
+  }
+
+  set seriesCount(count: number) {
+    this.kernel.registers[layout.AT_SERIES_COUNT] = count
+  }
+
+  get sampleCount(): number {
+    return this.kernel.registers[layout.AT_SAMPLE_COUNT]!
+  }
+
+  set sampleCount(count: number) {
+    this.kernel.registers[layout.AT_SAMPLE_COUNT] = count
+  }
+
+  get histogramByteCount(): number {
+    return this.kernel.registers[layout.AT_HISTOGRAM_BYTE_COUNT]!
+  }
+
+  set histogramByteCount(count: number) {
+    this.kernel.registers[layout.AT_HISTOGRAM_BYTE_COUNT] = count
+  }
+
+  get exemplarCount(): number {
+    return this.kernel.registers[layout.AT_EXEMPLAR_COUNT]!
+  }
+
+  set exemplarCount(count: number) {
+    this.kernel.registers[layout.AT_EXEMPLAR_COUNT] = count
+  }
+
+  /**
+   * Exemplars left out because their labels are too long: neither written nor an error, as in
+   * Prometheus.
+   */
+  get exemplarsOversized(): number {
+    return this.kernel.registers[layout.AT_EXEMPLARS_OVERSIZED]!
+  }
+
+  set exemplarsOversized(count: number) {
+    this.kernel.registers[layout.AT_EXEMPLARS_OVERSIZED] = count
+  }
+
+  get familyCount(): number {
+    return this.kernel.registers[layout.AT_FAMILY_COUNT]!
+  }
+
+  set familyCount(count: number) {
+    this.kernel.registers[layout.AT_FAMILY_COUNT] = count
+  }
+
+  /** Fields 4 and 5 in a request of version 1.0: 2.0 has its symbols and series there. */
+  get misnamedFields(): number {
+    return this.kernel.registers[layout.AT_MISNAMED_FIELDS]!
+  }
+
+  set misnamedFields(count: number) {
+    this.kernel.registers[layout.AT_MISNAMED_FIELDS] = count
+  }
 
   /**
    * Whether `bytes` are a Remote Write 2.0 message that says just what this batch says, and as
    * we would: float samples in order, sorted labels, no field that is not known.
    */
-  isPlain: boolean
+  get isPlain(): boolean {
+    return this.kernel.registers[layout.AT_IS_PLAIN] === 1
+  }
 
-  /** Fields 4 and 5 in a request of version 1.0: 2.0 has its symbols and series there. */
-  misnamedFields: number
-
-  /** What the decoder refused of the request; admission adds to it. */
-  rejections: Rejections
-}
-
-export function createBatch(): Batch {
-  return {
-    bytes: new Uint8Array(0),
-    symbolCount: 0,
-    symbolStart: new Uint32Array(1024),
-    symbolEnd: new Uint32Array(1024),
-    symbolDigest: new Uint32Array(1024 * DIGEST_WORDS),
-    labelRefCount: 0,
-    labelRefs: new Uint32Array(8192),
-    seriesCount: 0,
-    seriesLabelStart: new Uint32Array(1024),
-    seriesLabelEnd: new Uint32Array(1024),
-    seriesIdentity: new Uint32Array(1024 * DIGEST_WORDS),
-    seriesMetadataType: new Uint8Array(1024),
-    seriesHelpRef: new Uint32Array(1024),
-    seriesUnitRef: new Uint32Array(1024),
-    sampleCount: 0,
-    sampleSeries: new Uint32Array(1024),
-    sampleTimestampMs: new Float64Array(1024),
-    sampleStartMs: new Float64Array(1024),
-    sampleBits: new Uint32Array(1024 * 2),
-    sampleHistogramStart: new Uint32Array(1024),
-    sampleHistogramEnd: new Uint32Array(1024),
-    histogramBytes: new Uint8Array(4096),
-    histogramByteCount: 0,
-    exemplarCount: 0,
-    exemplarSeries: new Uint32Array(64),
-    exemplarTimestampMs: new Float64Array(64),
-    exemplarBits: new Uint32Array(64 * 2),
-    exemplarLabelStart: new Uint32Array(64),
-    exemplarLabelEnd: new Uint32Array(64),
-    exemplarsOversized: 0,
-    familyCount: 0,
-    familyNameRef: new Uint32Array(64),
-    familyType: new Uint8Array(64),
-    familyHelpRef: new Uint32Array(64),
-    familyUnitRef: new Uint32Array(64),
-    isPlain: false,
-    misnamedFields: 0,
-    rejections: new Rejections(),
+  set isPlain(is: boolean) {
+    this.kernel.registers[layout.AT_IS_PLAIN] = is ? 1 : 0
   }
 }
 
-/** Makes the batch empty over `bytes`; the decoder adds symbol 0. */
+function words({ kernel }: Batch, at: number, length = ELEMENT_ROOM): Uint32Array {
+  return new Uint32Array(kernel.buffer, at, length)
+}
+
+function doubles({ kernel }: Batch, at: number): Float64Array {
+  return new Float64Array(kernel.buffer, at, ELEMENT_ROOM)
+}
+
+function bytes({ kernel }: Batch, at: number, length: number): Uint8Array {
+  return new Uint8Array(kernel.buffer, at, length)
+}
+
+export function createBatch(): Batch {
+  return new Batch()
+}
+
+/**
+ * Makes the batch empty over `bytes`, of which it takes a copy unless they are its kernel's
+ * already; the decoder adds symbol 0.
+ *
+ * @throws RangeError for more than RAW_BYTES_MAX bytes
+ */
 export function clearBatch(batch: Batch, bytes: Uint8Array): void {
-  batch.bytes = bytes
-  batch.symbolCount = 0
-  batch.labelRefCount = 0
-  batch.seriesCount = 0
-  batch.sampleCount = 0
-  batch.histogramByteCount = 0
-  batch.exemplarCount = 0
-  batch.exemplarsOversized = 0
-  batch.familyCount = 0
-  batch.isPlain = false
-  batch.misnamedFields = 0
+  batch.bytes = batch.kernel.load(bytes)
+  batch.kernel.registers.fill(0, 0, layout.BATCH_REGISTERS)
   batch.rejections.clear()
 }
 
@@ -161,55 +212,6 @@ export function grown<T extends Column>(column: T, length: number): T {
   const larger = new Constructor(Math.max(length, column.length * 2))
   larger.set(column)
   return larger
-}
-
-/** Makes room for one more symbol. */
-export function growSymbols(batch: Batch, count: number): void {
-  if (count <= batch.symbolStart.length) return
-  batch.symbolStart = grown(batch.symbolStart, count)
-  batch.symbolEnd = grown(batch.symbolEnd, count)
-  batch.symbolDigest = grown(batch.symbolDigest, batch.symbolStart.length * DIGEST_WORDS)
-}
-
-export function growSeries(batch: Batch, count: number): void {
-  if (count <= batch.seriesLabelStart.length) return
-  batch.seriesLabelStart = grown(batch.seriesLabelStart, count)
-  batch.seriesLabelEnd = grown(batch.seriesLabelEnd, count)
-  const room = batch.seriesLabelStart.length
-  batch.seriesIdentity = grown(batch.seriesIdentity, room * DIGEST_WORDS)
-  batch.seriesMetadataType = grown(batch.seriesMetadataType, room)
-  batch.seriesHelpRef = grown(batch.seriesHelpRef, room)
-  batch.seriesUnitRef = grown(batch.seriesUnitRef, room)
-}
-
-export function growSamples(batch: Batch, count: number): void {
-  if (count <= batch.sampleSeries.length) return
-  batch.sampleSeries = grown(batch.sampleSeries, count)
-  const room = batch.sampleSeries.length
-  batch.sampleTimestampMs = grown(batch.sampleTimestampMs, room)
-  batch.sampleStartMs = grown(batch.sampleStartMs, room)
-  batch.sampleBits = grown(batch.sampleBits, room * 2)
-  batch.sampleHistogramStart = grown(batch.sampleHistogramStart, room)
-  batch.sampleHistogramEnd = grown(batch.sampleHistogramEnd, room)
-}
-
-export function growExemplars(batch: Batch, count: number): void {
-  if (count <= batch.exemplarSeries.length) return
-  batch.exemplarSeries = grown(batch.exemplarSeries, count)
-  const room = batch.exemplarSeries.length
-  batch.exemplarTimestampMs = grown(batch.exemplarTimestampMs, room)
-  batch.exemplarBits = grown(batch.exemplarBits, room * 2)
-  batch.exemplarLabelStart = grown(batch.exemplarLabelStart, room)
-  batch.exemplarLabelEnd = grown(batch.exemplarLabelEnd, room)
-}
-
-export function growFamilies(batch: Batch, count: number): void {
-  if (count <= batch.familyNameRef.length) return
-  batch.familyNameRef = grown(batch.familyNameRef, count)
-  const room = batch.familyNameRef.length
-  batch.familyType = grown(batch.familyType, room)
-  batch.familyHelpRef = grown(batch.familyHelpRef, room)
-  batch.familyUnitRef = grown(batch.familyUnitRef, room)
 }
 
 /** The text of a symbol, for messages and logs. */

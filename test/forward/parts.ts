@@ -3,15 +3,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import type { Delivery, Event } from '../../src/forward/delivery.ts'
 import { Destination } from '../../src/forward/destination.ts'
 import { createPost } from '../../src/forward/post.ts'
-import {
-  type Batch,
-  clearBatch,
-  growExemplars,
-  grown,
-  growSamples,
-  growSeries,
-  growSymbols,
-} from '../../src/model/batch.ts'
+import { type Batch, clearBatch } from '../../src/model/batch.ts'
 import type { Block } from '../../src/model/block.ts'
 import { snappy } from '../../src/wire/snappy.ts'
 import { type Receiver, type ScriptedResponse, startReceiver } from '../support/receiver.ts'
@@ -129,7 +121,6 @@ export function fillBatch(raw: Uint8Array, batch: Batch): string | null {
   const message = decodeRw2(raw)
   const symbols = message.symbols.map((symbol) => Buffer.from(symbol))
   clearBatch(batch, Buffer.concat(symbols))
-  growSymbols(batch, symbols.length)
   let at = 0
   for (const symbol of symbols) {
     batch.symbolStart[batch.symbolCount] = at
@@ -138,7 +129,6 @@ export function fillBatch(raw: Uint8Array, batch: Batch): string | null {
   }
   for (const one of message.timeseries) {
     const series = batch.seriesCount++
-    growSeries(batch, batch.seriesCount)
     const labels = appendRefs(batch, one.labelsRefs)
     batch.seriesLabelStart[series] = labels.start
     batch.seriesLabelEnd[series] = labels.end
@@ -158,7 +148,6 @@ export function fillBatch(raw: Uint8Array, batch: Batch): string | null {
 function appendRefs(batch: Batch, refs: number[]): { start: number; end: number } {
   const start = batch.labelRefCount
   const end = start + refs.length
-  batch.labelRefs = grown(batch.labelRefs, end)
   batch.labelRefs.set(refs, start)
   batch.labelRefCount = end
   return { start, end }
@@ -172,13 +161,11 @@ function appendSample(
   histogram: Uint8Array,
 ): void {
   const i = batch.sampleCount++
-  growSamples(batch, batch.sampleCount)
   batch.sampleSeries[i] = series
   batch.sampleTimestampMs[i] = timestampMs
   setBits(batch.sampleBits, i, bits)
   const start = batch.histogramByteCount
   const end = start + histogram.length
-  batch.histogramBytes = grown(batch.histogramBytes, end)
   batch.histogramBytes.set(histogram, start)
   batch.histogramByteCount = end
   batch.sampleHistogramStart[i] = histogram.length === 0 ? 0 : start
@@ -193,7 +180,6 @@ function appendExemplar(
   refs: number[],
 ): void {
   const i = batch.exemplarCount++
-  growExemplars(batch, batch.exemplarCount)
   batch.exemplarSeries[i] = series
   batch.exemplarTimestampMs[i] = timestampMs
   setBits(batch.exemplarBits, i, bitsOf(value))

@@ -8,7 +8,6 @@ import {
   createIdentitySum,
   type DigestKey,
   digestBytes,
-  removeLabel,
 } from '../../src/model/identity.ts'
 import { identityOf } from '../support/decoded.ts'
 import { rw1Of, rw2Of } from '../support/remote-write.ts'
@@ -236,21 +235,4 @@ test('in each lane alone, sets of exchanged names and values meet as seldom as b
     const meetings = words.filter((word, i) => word === words[i - 1]).length
     expect(meetings).toBeLessThan(expected + 6 * Math.sqrt(expected))
   }
-})
-
-test('an identity that is moved on from set to set is the one that is made anew', () => {
-  const label = fc.tuple(fc.nat(19), fc.nat(19))
-  const digests = digestsOf(20)
-  fc.assert(
-    fc.property(fc.array(label), fc.array(label), (before, after) => {
-      const moved = createIdentitySum()
-      for (const [name, value] of before) addLabel(moved, digests, name, value)
-      for (const [name, value] of after) addLabel(moved, digests, name, value)
-      for (const [name, value] of before) removeLabel(moved, digests, name, value)
-      const anew = createIdentitySum()
-      for (const [name, value] of after) addLabel(anew, digests, name, value)
-      expect(moved).toEqual(anew)
-    }),
-    { numRuns },
-  )
 })

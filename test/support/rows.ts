@@ -1,11 +1,5 @@
 import type { Batch } from '../../src/model/batch.ts'
-import {
-  clearBatch,
-  createBatch,
-  DIGEST_WORDS,
-  growSamples,
-  growSeries,
-} from '../../src/model/batch.ts'
+import { clearBatch, createBatch, DIGEST_WORDS } from '../../src/model/batch.ts'
 import type { Slice } from '../../src/model/judgement.ts'
 
 export type Row = { series: number; timestampMs: number; value: number }
@@ -22,7 +16,6 @@ export function batchOf(rows: readonly Row[]): Batch {
     if (series !== last) addSeries(batch, series)
     last = series
     const at = batch.sampleCount++
-    growSamples(batch, batch.sampleCount)
     batch.sampleSeries[at] = batch.seriesCount - 1
     batch.sampleTimestampMs[at] = timestampMs
     batch.sampleBits[at * 2] = value
@@ -48,7 +41,6 @@ export function identityOf(series: number): Uint32Array {
 
 function addSeries(batch: Batch, series: number): void {
   const at = batch.seriesCount++
-  growSeries(batch, batch.seriesCount)
   batch.seriesIdentity.set(identityOf(series), at * DIGEST_WORDS)
   batch.seriesLabelStart[at] = 0
   batch.seriesLabelEnd[at] = 0

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Kernel } from '../../src/kernel/kernel.ts'
 import {
   declaredLength,
+  decompressInto,
   inspect,
   nativeSnappy,
   portableSnappy,
@@ -13,9 +15,15 @@ const numRuns = Number(process.env['FC_RUNS'] ?? 100)
 
 const native = nativeSnappy()!
 const portable = portableSnappy()
-const both: [string, Snappy][] = [
+const memory = new Kernel()
+const kernel: Snappy = {
+  decompress: (body) => decompressInto(memory, body),
+  compress: native.compress,
+}
+const all: [string, Snappy][] = [
   ['native', native],
   ['portable', portable],
+  ['kernel', kernel],
 ]
 
 /** Text and runs, so that blocks have literals and copies of every kind. */
@@ -27,6 +35,10 @@ const content = fc
         .constantFrom('cluster', 'node_cpu_seconds_total', 'aaaaaaa')
         .map((text) => Buffer.from(text)),
       fc.nat({ max: 3000 }).map((length) => new Uint8Array(length)),
+      // Copies that overlap what they write, of every short offset.
+      fc
+        .tuple(fc.uint8Array({ minLength: 1, maxLength: 20 }), fc.nat({ max: 40 }))
+        .map(([period, times]) => Buffer.concat(Array.from({ length: times }, () => period))),
     ),
     { maxLength: 20 },
   )
@@ -38,7 +50,7 @@ test('the native library loads here and is the one in use', () => {
   expect(snappy.compress(raw)).toEqual(native.compress(raw))
 })
 
-for (const [name, implementation] of both) {
+for (const [name, implementation] of all) {
   test(`${name}: what is compressed comes back, and declares its length`, () => {
     fc.assert(
       fc.property(content, (raw) => {
@@ -47,6 +59,7 @@ for (const [name, implementation] of both) {
         expect(inspect(body, raw.length)).toBeNull()
         expect(sameBytes(native.decompress(body), raw)).toBe(true)
         expect(sameBytes(portable.decompress(body), raw)).toBe(true)
+        expect(sameBytes(kernel.decompress(body), raw)).toBe(true)
       }),
       { numRuns },
     )
@@ -91,7 +104,7 @@ for (const [name, implementation] of both) {
   })
 }
 
-test('both implementations judge any bytes alike', () => {
+test('all implementations judge any bytes alike', () => {
   fc.assert(
     fc.property(
       content,
@@ -101,8 +114,11 @@ test('both implementations judge any bytes alike', () => {
         for (const [at, byte] of changes) body[at % body.length] = byte
         const one = native.decompress(body)
         const other = portable.decompress(body)
-        expect(one === null).toBe(other === null)
-        if (one !== null) expect(sameBytes(one, other!)).toBe(true)
+        const third = kernel.decompress(body)
+        expect([other === null, third === null]).toEqual([one === null, one === null])
+        if (one === null) return
+        expect(sameBytes(one, other!)).toBe(true)
+        expect(sameBytes(one, third!)).toBe(true)
       },
     ),
     { numRuns: numRuns * 5 },
@@ -114,7 +130,8 @@ test('random bytes are judged alike and never throw', () => {
     fc.property(fc.uint8Array({ maxLength: 30 }), (body) => {
       const one = native.decompress(body)
       const other = portable.decompress(body)
-      expect(one === null).toBe(other === null)
+      const third = kernel.decompress(body)
+      expect([other === null, third === null]).toEqual([one === null, one === null])
       inspect(body, 100)
     }),
     { numRuns: numRuns * 5 },
@@ -128,6 +145,7 @@ test('G13: a body of ten bytes that declares 4 GiB is refused for its length alo
   expect(inspect(body, 2 ** 33)).toContain('cannot decode to')
   expect(native.decompress(body)).toBeNull()
   expect(portable.decompress(body)).toBeNull()
+  expect(kernel.decompress(body)).toBeNull()
 })
 
 test('G14: the limit is inclusive', () => {

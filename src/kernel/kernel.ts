@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import {
+  BODY,
+  BODY_BYTES_MAX,
+  KEY,
+  MEMORY_BYTES,
+  RAW,
+  RAW_BYTES_MAX,
+  REGISTERS,
+  REGISTERS_MAX,
+} from './layout.ts'
+
+const PAGE_BYTES = 65_536
+const PAGES = Math.ceil(MEMORY_BYTES / PAGE_BYTES)
+
+/** Places are bytes of the memory; `assembly/` says what each one does. */
+type Exports = {
+  decompress(from: number, end: number, to: number, length: number): number
+  beginRequest(): void
+  addSymbol(from: number, to: number): number
+  intern(from: number, to: number, guess: number): number
+  readPlainSeries1(from: number, limit: number): number
+  readSymbols2(from: number, limit: number): number
+  readPlainSeries2(from: number, limit: number): number
+}
+
+/** As much of it as is used here: the types of Node leave it to those of the browser. */
+declare const WebAssembly: {
+  Module: new (code: Uint8Array) => object
+  Memory: new (size: {
+    initial: number
+    maximum: number
+    shared: true
+  }) => { buffer: SharedArrayBuffer }
+  Instance: new (module: object, imports: object) => { exports: unknown }
+}
+
+const MODULE = new WebAssembly.Module(readFileSync(new URL('kernel.wasm', import.meta.url)))
+
+/**
+ * The inner loops over bytes: compiled from `assembly/`, which is TypeScript too, with
+ * integers and vectors of 16 bytes. Each works on memory that it shares with one batch.
+ *
+ * A class, because functions and memory belong together. It keeps the interner and the
+ * labels of the series before from call to call, and `beginRequest` forgets them.
+ *
+ * Places in the interface are bytes of the raw body.
+ */
+export class Kernel {
+  /** Shared, so that another thread may read what was decoded. */
+  readonly buffer: SharedArrayBuffer
+  /** Numbers that both sides know, by the `AT_…` of the layout. */
+  readonly registers: Uint32Array
+  readonly #bytes: Uint8Array
+  readonly #exports: Exports
+
+  constructor() {
+    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
+    const { exports } = new WebAssembly.Instance(MODULE, { env: { memory } })
+    this.#exports = exports as Exports
+    this.buffer = memory.buffer
+    this.#bytes = new Uint8Array(this.buffer)
+    this.registers = new Uint32Array(this.buffer, REGISTERS, REGISTERS_MAX)
+  }
+
+  /**
+   * Makes `bytes` the raw body.
+   *
+   * @throws RangeError when there is no room for so many
+   */
+  load(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > RAW_BYTES_MAX) throw new RangeError(`more than ${RAW_BYTES_MAX} bytes`)
+    const isHere = bytes.buffer === this.buffer && bytes.byteOffset === RAW
+    if (!isHere) this.#bytes.set(bytes, RAW)
+    return this.#raw(bytes.length)
+  }
+
+  /**
+   * Makes the content of a snappy block the raw body. Null when it is damaged, or not of
+   * `length` bytes.
+   *
+   * @param elementsAt where its first element lies, behind its length
+   */
+  decompress(block: Uint8Array, elementsAt: number, length: number): Uint8Array | null {
+    if (block.length > BODY_BYTES_MAX || length > RAW_BYTES_MAX) return null
+    this.#bytes.set(block, BODY)
+    const isWhole = this.#exports.decompress(BODY + elementsAt, BODY + block.length, RAW, length)
+    return isWhole === 0 ? null : this.#raw(length)
+  }
+
+  /** Forgets symbols and labels. `key` is that of the digests. */
+  beginRequest(key: Uint32Array): void {
+    for (let i = 0; i < key.length; i++) this.registers[(KEY - REGISTERS) / 4 + i] = key[i]!
+    this.#exports.beginRequest()
+  }
+
+  addSymbol(from: number, to: number): number {
+    return this.#exports.addSymbol(RAW + from, RAW + to)
+  }
+
+  intern(from: number, to: number, guess: number): number {
+    return this.#exports.intern(RAW + from, RAW + to, guess)
+  }
+
+  readPlainSeries1(from: number, limit: number): number {
+    return this.#exports.readPlainSeries1(RAW + from, RAW + limit) - RAW
+  }
+
+  readSymbols2(from: number, limit: number): number {
+    return this.#exports.readSymbols2(RAW + from, RAW + limit) - RAW
+  }
+
+  readPlainSeries2(from: number, limit: number): number {
+    return this.#exports.readPlainSeries2(RAW + from, RAW + limit) - RAW
+  }
+
+  #raw(length: number): Uint8Array {
+    return new Uint8Array(this.buffer, RAW, length)
+  }
+}
