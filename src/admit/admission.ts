@@ -136,7 +136,7 @@ export class Admission {
     this.#guess = row + 1
     this.#seriesRow[series] = row
     this.#carries[series] = 0
-    judgement.metadata[series] = 0
+    batch.seriesFamily[series] = 0
     if (from === to) return
 
     const keptBefore = judgement.kept.samples + judgement.kept.histograms
@@ -163,8 +163,7 @@ export class Admission {
     nowMs: number,
   ): void {
     const { words, doubles } = this.table
-    const { sampleTimestampMs, sampleBits } = batch
-    const { keep } = this.#judgement
+    const { sampleTimestampMs, sampleBits, sampleKeep } = batch
     const newestAt = row * ROW_DOUBLES + NEWEST_MS
     const bitsAt = row * ROW_WORDS + NEWEST_BITS
     const aheadMs = nowMs + AHEAD_MS_MAX
@@ -172,7 +171,7 @@ export class Admission {
     for (let i = from; i < to; i++) {
       const timestampMs = sampleTimestampMs[i]!
       const newestMs = doubles[newestAt]!
-      keep[i] = 0
+      sampleKeep[i] = 0
       if (timestampMs > aheadMs) {
         this.#refuse(batch, i, 'too-far-ahead', nowMs)
         continue
@@ -225,7 +224,7 @@ export class Admission {
   /** The table is full: better a duplicate than a loss. Order then waits for the block before. */
   #passUntracked(batch: Batch, from: number, to: number, block: number, nowMs: number): void {
     for (let i = from; i < to; i++) {
-      this.#judgement.keep[i] = 0
+      batch.sampleKeep[i] = 0
       if (batch.sampleTimestampMs[i]! > nowMs + AHEAD_MS_MAX) {
         this.#refuse(batch, i, 'too-far-ahead', nowMs)
         continue
@@ -240,7 +239,7 @@ export class Admission {
   #keep(batch: Batch, sample: number): void {
     const judgement = this.#judgement
     const timestampMs = batch.sampleTimestampMs[sample]!
-    judgement.keep[sample] = 1
+    batch.sampleKeep[sample] = 1
     if (batch.sampleHistogramEnd[sample]! > 0) judgement.kept.histograms += 1
     else judgement.kept.samples += 1
     if (timestampMs < judgement.minTimestampMs) judgement.minTimestampMs = timestampMs
@@ -276,7 +275,7 @@ export class Admission {
       table.words[at + FAMILY] = metadata.numberFor(metricName(batch, series))
     }
     const family = table.words[at + FAMILY]!
-    this.#judgement.metadata[series] = family
+    batch.seriesFamily[series] = family
     if (family !== 0 && batch.seriesMetadataType[series] === 0) this.#judgement.addsMetadata = true
   }
 
@@ -284,9 +283,7 @@ export class Admission {
     const judgement = this.#judgement
     this.#seriesRow = grown(this.#seriesRow, batch.seriesCount)
     this.#carries = grown(this.#carries, batch.seriesCount)
-    judgement.keep = grown(judgement.keep, batch.sampleCount)
     judgement.exemplarCarrier = grown(judgement.exemplarCarrier, batch.exemplarCount)
-    judgement.metadata = grown(judgement.metadata, batch.seriesCount)
     judgement.exemplarCarrier.fill(-1, 0, batch.exemplarCount)
     judgement.held.length = 0
     judgement.addsMetadata = false

@@ -1,4 +1,5 @@
 import { copyOf } from '../base/memory.ts'
+import { FAMILIES_MAX } from '../kernel/layout.ts'
 import { type Batch, symbolText } from '../model/batch.ts'
 
 /** What a metric family is, as its senders describe it. */
@@ -8,9 +9,6 @@ export type FamilyMetadata = {
   help: Uint8Array
   unit: Uint8Array
 }
-
-/** A sender of more families than this is not listened to any longer: memory stays bounded. */
-const FAMILIES_MAX = 200_000
 
 /** Series of one family carry these; the family's name does not, save for a counter's `_total`. */
 const SERIES_SUFFIX = /_(?:bucket|sum|count|total|created|info)$/
@@ -62,7 +60,8 @@ export class MetadataMemory {
   }
 
   #add(name: string, family: FamilyMetadata): void {
-    if (this.#numberOf.size >= FAMILIES_MAX) return
+    // Nobody is listened to any longer: memory stays bounded.
+    if (this.#families.length >= FAMILIES_MAX) return
     this.#numberOf.set(name, this.#families.length)
     this.#families.push(family)
     this.epoch += 1

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import {
+  AT_OUT_BYTES,
   BODY,
   BODY_BYTES_MAX,
   KEY,
   MEMORY_BYTES,
+  OUT,
   RAW,
   RAW_BYTES_MAX,
   REGISTERS,
@@ -16,12 +18,14 @@ const PAGES = Math.ceil(MEMORY_BYTES / PAGE_BYTES)
 /** Places are bytes of the memory; `assembly/` says what each one does. */
 type Exports = {
   decompress(from: number, end: number, to: number, length: number): number
+  compress(from: number, length: number, to: number): number
   beginRequest(): void
   addSymbol(from: number, to: number): number
   intern(from: number, to: number, guess: number): number
   readPlainSeries1(from: number, limit: number): number
   readSymbols2(from: number, limit: number): number
   readPlainSeries2(from: number, limit: number): number
+  writePlainSeries(from: number, to: number): number
 }
 
 /** As much of it as is used here: the types of Node leave it to those of the browser. */
@@ -69,7 +73,7 @@ export class Kernel {
    * @throws RangeError when there is no room for so many
    */
   load(bytes: Uint8Array): Uint8Array {
-    if (bytes.length > RAW_BYTES_MAX) throw new RangeError(`more than ${RAW_BYTES_MAX} bytes`)
+    if (bytes.length > RAW_BYTES_MAX) throw tooLarge()
     const isHere = bytes.buffer === this.buffer && bytes.byteOffset === RAW
     if (!isHere) this.#bytes.set(bytes, RAW)
     return this.#raw(bytes.length)
@@ -86,6 +90,22 @@ export class Kernel {
     this.#bytes.set(block, BODY)
     const isWhole = this.#exports.decompress(BODY + elementsAt, BODY + block.length, RAW, length)
     return isWhole === 0 ? null : this.#raw(length)
+  }
+
+  /**
+   * The parts, one behind the other, as a snappy block: lent, until the next call. The raw body
+   * is overwritten.
+   *
+   * @throws RangeError when there is no room for so many bytes
+   */
+  compress(parts: readonly Uint8Array[]): Uint8Array {
+    let length = 0
+    for (const part of parts) {
+      if (length + part.length > RAW_BYTES_MAX) throw tooLarge()
+      this.#bytes.set(part, RAW + length)
+      length += part.length
+    }
+    return new Uint8Array(this.buffer, BODY, this.#exports.compress(RAW, length, BODY) - BODY)
   }
 
   /** Forgets symbols and labels. `key` is that of the digests. */
@@ -114,7 +134,23 @@ export class Kernel {
     return this.#exports.readPlainSeries2(RAW + from, RAW + limit) - RAW
   }
 
+  /** Writes plain series from the sample `from` on; `assembly/plain-writer.ts` says how far. */
+  writePlainSeries(from: number, to: number): number {
+    return this.#exports.writePlainSeries(from, to)
+  }
+
+  /** What was written since the last call: lent, until the next. */
+  takeWritten(): Uint8Array {
+    const length = this.registers[AT_OUT_BYTES]!
+    this.registers[AT_OUT_BYTES] = 0
+    return new Uint8Array(this.buffer, OUT, length)
+  }
+
   #raw(length: number): Uint8Array {
     return new Uint8Array(this.buffer, RAW, length)
   }
+}
+
+function tooLarge(): RangeError {
+  return new RangeError(`more than ${RAW_BYTES_MAX} bytes at once`)
 }

@@ -62,10 +62,13 @@ export const SAMPLE_START = SAMPLE_TIMESTAMP + ELEMENT_ROOM * 8
 export const SAMPLE_BITS = SAMPLE_START + ELEMENT_ROOM * 8
 export const SAMPLE_HISTOGRAM_START = SAMPLE_BITS + ELEMENT_ROOM * 8
 export const SAMPLE_HISTOGRAM_END = SAMPLE_HISTOGRAM_START + ELEMENT_ROOM * 4
+/** What admission says: whether a sample goes into the block, and which family a series is of. */
+export const SAMPLE_KEEP = SAMPLE_HISTOGRAM_END + ELEMENT_ROOM * 4
+export const SERIES_FAMILY = SAMPLE_KEEP + ELEMENT_ROOM
 
 /** Histograms, written anew; none takes more than twice of what it took. */
 export const HISTOGRAM_BYTES_MAX = RAW_BYTES_MAX * 2
-export const HISTOGRAM_BYTES = SAMPLE_HISTOGRAM_END + ELEMENT_ROOM * 4
+export const HISTOGRAM_BYTES = SERIES_FAMILY + ELEMENT_ROOM * 4
 
 export const EXEMPLAR_TIMESTAMP = HISTOGRAM_BYTES + HISTOGRAM_BYTES_MAX
 export const EXEMPLAR_BITS = EXEMPLAR_TIMESTAMP + ELEMENT_ROOM * 8
@@ -78,9 +81,19 @@ export const FAMILY_TYPE = FAMILY_NAME + ELEMENT_ROOM * 4
 export const FAMILY_HELP = FAMILY_TYPE + ELEMENT_ROOM
 export const FAMILY_UNIT = FAMILY_HELP + ELEMENT_ROOM * 4
 
-/** A body as it came, and what is in it. */
-export const BODY = FAMILY_UNIT + ELEMENT_ROOM * 4
-export const RAW = BODY + BODY_BYTES_MAX + SLACK
+/** What a family is called in the message that is being written: stamp, type, help, unit. */
+export const FAMILIES_MAX = 200000
+export const FAMILY_OUT = FAMILY_UNIT + ELEMENT_ROOM * 4
+/** Series that were written, on their way into the message. */
+export const OUT_BYTES_MAX = 1048576
+export const OUT = FAMILY_OUT + FAMILIES_MAX * 16 + SLACK
+
+/** Where the compressor has seen four bytes last. */
+export const COMPRESS_TABLE = OUT + OUT_BYTES_MAX + SLACK
+/** A compressed body, as it came or as it goes: at worst a sixth larger than what is in it. */
+export const BODY_ROOM = 83886080
+export const BODY = COMPRESS_TABLE + 32768
+export const RAW = BODY + BODY_ROOM + SLACK
 export const MEMORY_BYTES = RAW + RAW_BYTES_MAX + SLACK
 
 /** Registers: words that both sides read and write. The first are the counts of a batch. */
@@ -104,6 +117,12 @@ export const AT_ELEMENTS_MAX = 18
 export const AT_SYMBOLS_MAX = 19
 /** Whether a series was seen while symbols were read. */
 export const AT_HAS_SERIES = 20
+/** How much of OUT is written, and the number of the message. */
+export const AT_OUT_BYTES = 21
+export const AT_OUT_STAMP = 22
+/** What has no number in the message yet. */
+export const AT_MISSING_SYMBOL = 23
+export const AT_MISSING_FAMILY = 24
 
 /** Traits of a symbol, judged once however many labels refer to it. */
 export const IS_UTF8 = 1

@@ -39,6 +39,9 @@ export class Batch {
   /** One that is known to come after it in the order of bytes; 0 for none. */
   readonly symbolFollower = words(this, layout.SYMBOL_FOLLOWER, SYMBOL_ROOM)
 
+  /** What it is called in the message that is being written; 0 for nothing yet. */
+  readonly symbolNumber = words(this, layout.SYMBOL_NUMBER, SYMBOL_ROOM)
+
   readonly labelRefs = words(this, layout.LABEL_REFS, layout.REFS_MAX)
 
   readonly seriesLabelStart = words(this, layout.SERIES_LABEL_START)
@@ -49,6 +52,8 @@ export class Batch {
   readonly seriesMetadataType = bytes(this, layout.SERIES_METADATA_TYPE, ELEMENT_ROOM)
   readonly seriesHelpRef = words(this, layout.SERIES_HELP)
   readonly seriesUnitRef = words(this, layout.SERIES_UNIT)
+  /** What admission says: the place of its family in the metadata memory, 0 when unknown. */
+  readonly seriesFamily = words(this, layout.SERIES_FAMILY)
 
   /** Float and histogram samples alike; those of one series are neighbours, oldest first. */
   readonly sampleSeries = words(this, layout.SAMPLE_SERIES)
@@ -61,6 +66,9 @@ export class Batch {
   /** Range of `histogramBytes`; both 0 for a float sample. */
   readonly sampleHistogramStart = words(this, layout.SAMPLE_HISTOGRAM_START)
   readonly sampleHistogramEnd = words(this, layout.SAMPLE_HISTOGRAM_END)
+
+  /** What admission says: 1 when the sample goes into the block. */
+  readonly sampleKeep = bytes(this, layout.SAMPLE_KEEP, ELEMENT_ROOM)
 
   /**
    * Canonical Remote Write 2.0 Histogram messages without their timestamps

@@ -19,17 +19,13 @@ export type Slice = {
 }
 
 /**
- * What admission decided about one slice of a batch, in columns as long as the batch's.
- * Lent: valid until the next judgement.
+ * What admission decided about one slice of a batch, beside `sampleKeep` and `seriesFamily` of
+ * the batch itself. Lent: valid until the next judgement.
  */
 export type Judgement = {
-  /** Per sample: 1 when it goes into the block. */
-  keep: Uint8Array
   /** Per exemplar: the batch series it travels with, or -1 when it does not travel now. */
   exemplarCarrier: Int32Array<ArrayBuffer>
-  /** Per series: place of its family in the metadata memory, 0 when unknown. */
-  metadata: Uint32Array
-  /** Whether one of them describes a series that came without a description. */
+  /** Whether a family describes a series that came without a description. */
   addsMetadata: boolean
   /** Exemplars of earlier pushes that travel with a series of this one. Nearly always empty. */
   held: { series: number; exemplar: HeldExemplar }[]
@@ -45,9 +41,7 @@ export type Judgement = {
 
 export function createJudgement(): Judgement {
   return {
-    keep: new Uint8Array(1024),
     exemplarCarrier: new Int32Array(64),
-    metadata: new Uint32Array(1024),
     addsMetadata: false,
     held: [],
     kept: noCounts(),

@@ -1,32 +1,42 @@
-import { type Batch, createBatch, DIGEST_WORDS, grown } from '../model/batch.ts'
+import { AT_OUT_STAMP, FAMILIES_MAX, FAMILY_OUT } from '../kernel/layout.ts'
+import { type Batch, DIGEST_WORDS } from '../model/batch.ts'
 import type { SymbolWriter } from './symbol-writer.ts'
 
-/** What the symbols of one batch are called in the message that is being written. */
+/** Of a family: the number of the message, its type, and the numbers of its help and its unit. */
+const FAMILY_WORDS = 4
+
+/** What the symbols and families of one batch are called in the message that is being written. */
 export class BatchSymbols {
-  /** Per symbol of the batch: its number in the message, 0 when it has none yet. */
-  symbolOf = new Uint32Array(1024)
   readonly #writer: SymbolWriter
-  #batch: Batch = createBatch()
+  #batch: Batch | null = null
+  #families: Uint32Array = new Uint32Array(0)
 
   constructor(writer: SymbolWriter) {
     this.#writer = writer
   }
 
-  /** No symbol of `batch` has a number yet, but equal strings of earlier ones keep theirs. */
-  begin(batch: Batch): void {
-    this.#batch = batch
-    this.symbolOf = grown(this.symbolOf, batch.symbolCount)
-    this.symbolOf.fill(0, 0, batch.symbolCount)
+  /**
+   * No symbol of `batch` has a number yet, but equal strings of earlier ones keep theirs.
+   *
+   * @param stamp tells this message from those before
+   */
+  begin(batch: Batch, stamp: number): void {
+    if (batch !== this.#batch) {
+      this.#batch = batch
+      this.#families = new Uint32Array(batch.kernel.buffer, FAMILY_OUT, FAMILIES_MAX * FAMILY_WORDS)
+    }
+    batch.kernel.registers[AT_OUT_STAMP] = stamp
+    batch.symbolNumber.fill(0, 0, batch.symbolCount)
   }
 
   /** The number of a symbol; symbol 0 is empty everywhere. */
   numberOf(symbol: number): number {
-    return symbol === 0 ? 0 : this.symbolOf[symbol]! || this.add(symbol)
+    return symbol === 0 ? 0 : this.#batch!.symbolNumber[symbol]! || this.add(symbol)
   }
 
   /** Gives a symbol that has none a number. */
   add(symbol: number): number {
-    const { bytes, symbolStart, symbolEnd, symbolDigest } = this.#batch
+    const { bytes, symbolStart, symbolEnd, symbolDigest, symbolNumber } = this.#batch!
     const number = this.#writer.internDigested(
       bytes,
       symbolStart[symbol]!,
@@ -34,7 +44,13 @@ export class BatchSymbols {
       symbolDigest,
       symbol * DIGEST_WORDS,
     )
-    this.symbolOf[symbol] = number
+    symbolNumber[symbol] = number
     return number
+  }
+
+  /** Makes a family known to the kernel: its type, and the numbers of its help and its unit. */
+  addFamily(family: number, type: number, help: number, unit: number): void {
+    const stamp = this.#batch!.kernel.registers[AT_OUT_STAMP]!
+    this.#families.set([stamp, type, help, unit], family * FAMILY_WORDS)
   }
 }

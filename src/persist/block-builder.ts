@@ -1,10 +1,10 @@
-import { release } from '../base/memory.ts'
+import { copyOf } from '../base/memory.ts'
+import { Kernel } from '../kernel/kernel.ts'
 import type { Batch } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
 import { noCounts } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { Judgement, Slice } from '../model/judgement.ts'
-import { snappy } from '../wire/snappy.ts'
 import { type FamilyOf, RequestWriter } from './request-writer.ts'
 
 /**
@@ -18,6 +18,7 @@ export class BlockBuilder {
   cluster = ''
   counts = noCounts()
   readonly #writer: RequestWriter
+  readonly #kernel = new Kernel()
   #receivedMs = 0
   #fence = 0
   #minTimestampMs = Number.POSITIVE_INFINITY
@@ -82,11 +83,10 @@ export class BlockBuilder {
   }
 
   #compressed(): { message: Uint8Array; rawBytes: number } {
-    const raw = this.#writer.message()
-    const rawBytes = raw.length
-    const message = snappy.compress(raw)
-    release(raw)
-    return { message, rawBytes }
+    const parts = this.#writer.parts()
+    const block = this.#kernel.compress(parts)
+    const rawBytes = parts[0].length + parts[1].length
+    return { message: copyOf(block, 0, block.length), rawBytes }
   }
 
   #count({ fence, minTimestampMs, maxTimestampMs, kept }: Judgement): void {

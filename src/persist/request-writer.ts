@@ -1,10 +1,10 @@
+import { AT_MISSING_FAMILY, AT_MISSING_SYMBOL } from '../kernel/layout.ts'
 import type { Batch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { BatchSymbols } from './batch-symbols.ts'
 import { ExemplarList } from './exemplar-list.ts'
-import { writePlainSeries } from './plain-writer.ts'
 import {
   CREATED_TIMESTAMP,
   EXEMPLAR_TIMESTAMP,
@@ -51,6 +51,8 @@ export class RequestWriter {
   readonly #out = new ProtobufWriter()
   readonly #exemplars = new ExemplarList()
   readonly #batchSymbols: BatchSymbols
+  /** Counts messages, so that what was numbered for one is not taken for another. */
+  #stamp = 0
 
   constructor(key: DigestKey, familyOf: FamilyOf) {
     this.#symbols = new SymbolWriter(key)
@@ -60,49 +62,64 @@ export class RequestWriter {
 
   /** Starts over with an empty message; the buffers are kept. */
   clear(): void {
+    this.#stamp = (this.#stamp + 1) % 2 ** 32
     this.#symbols.clear()
     this.#out.clear()
   }
 
-  /** The message so far; a copy. */
-  message(): Uint8Array {
-    const symbols = this.#symbols.out.written()
-    const message = Buffer.allocUnsafeSlow(symbols.length + this.#out.at)
-    message.set(symbols)
-    message.set(this.#out.written(), symbols.length)
-    return message
+  /** The message so far in two parts, the symbols and the series; lent. */
+  parts(): [Uint8Array, Uint8Array] {
+    return [this.#symbols.out.written(), this.#out.written()]
   }
 
   /** Adds what `judgement` keeps of a slice. Nothing of the batch is held on to. */
   add(batch: Batch, slice: Slice, judgement: Judgement): void {
-    this.#batchSymbols.begin(batch)
+    this.#batchSymbols.begin(batch, this.#stamp)
     this.#exemplars.fill(batch, judgement)
-    const { keep } = judgement
+    // Which series carry exemplars only the general way knows.
+    const mayBePlain = batch.exemplarCount + judgement.held.length === 0
     for (let i = slice.fromSample; i < slice.toSample; ) {
-      let end = i + 1
-      while (end < slice.toSample && batch.sampleSeries[end] === batch.sampleSeries[i]) end += 1
-      let isFirst = true
-      for (let from = i; from < end; ) {
-        if (keep[from] !== 1) {
-          from += 1
-          continue
-        }
-        if (end > i + 1 || !this.#addPlainSeries(batch, judgement, from)) {
-          from = this.#addSeries(batch, judgement, from, end, isFirst)
-        } else from = end
-        isFirst = false
-      }
-      i = end
+      if (mayBePlain) i = this.#addPlainSeries(batch, i, slice.toSample)
+      if (i < slice.toSample) i = this.#addSamples(batch, judgement, i, slice.toSample)
     }
   }
 
-  #addPlainSeries(batch: Batch, judgement: Judgement, sample: number): boolean {
-    if (batch.exemplarCount + judgement.held.length > 0) return false
-    const start = this.#out.at
-    if (!writePlainSeries(this.#out, batch, sample, this.#batchSymbols)) return false
-    this.#addMetadata(batch, judgement, batch.sampleSeries[sample]!)
-    this.#out.close(start + 1)
-    return true
+  /** Adds series up to the first sample of one that is not plain, and returns that sample. */
+  #addPlainSeries(batch: Batch, from: number, to: number): number {
+    const { kernel } = batch
+    const { registers } = kernel
+    for (let at = from; ; ) {
+      at = kernel.writePlainSeries(at, to)
+      const symbol = registers[AT_MISSING_SYMBOL]!
+      const family = registers[AT_MISSING_FAMILY]!
+      if (symbol !== 0) this.#batchSymbols.add(symbol)
+      else if (family !== 0) this.#numberFamily(family)
+      else {
+        const written = kernel.takeWritten()
+        this.#out.raw(written, 0, written.length)
+        return at
+      }
+    }
+  }
+
+  #numberFamily(number: number): void {
+    const { type, help, unit } = this.#familyOf(number)!
+    const symbols = this.#symbols
+    this.#batchSymbols.addFamily(number, type, symbols.intern(help), symbols.intern(unit))
+  }
+
+  /** Adds the kept samples of the series that `from` belongs to, and returns the next sample. */
+  #addSamples(batch: Batch, judgement: Judgement, from: number, to: number): number {
+    let end = from + 1
+    while (end < to && batch.sampleSeries[end] === batch.sampleSeries[from]) end += 1
+    let isFirst = true
+    for (let i = from; i < end; ) {
+      if (batch.sampleKeep[i] === 1) {
+        i = this.#addSeries(batch, judgement, i, end, isFirst)
+        isFirst = false
+      } else i += 1
+    }
+    return end
   }
 
   /**
@@ -125,14 +142,14 @@ export class RequestWriter {
     this.#addRefs(batch, batch.seriesLabelStart[series]!, batch.seriesLabelEnd[series]!)
     let i = from
     for (; i < to; i++) {
-      if (judgement.keep[i] !== 1) continue
+      if (batch.sampleKeep[i] !== 1) continue
       if (batch.sampleHistogramEnd[i]! > 0 !== isHistogram) break
       if (batch.sampleStartMs[i]! !== startMs) break
       if (isHistogram) this.#addHistogram(batch, i)
       else this.#addSample(batch, i)
     }
     if (isFirst) this.#addExemplars(batch, judgement, series)
-    this.#addMetadata(batch, judgement, series)
+    this.#addMetadata(batch, series)
     if (startMs !== 0) {
       out.uint32(CREATED_TIMESTAMP)
       out.int64(startMs)
@@ -218,12 +235,12 @@ export class RequestWriter {
   }
 
   /** A series' own metadata, or else what is known of its family. */
-  #addMetadata(batch: Batch, judgement: Judgement, series: number): void {
+  #addMetadata(batch: Batch, series: number): void {
     let type = batch.seriesMetadataType[series]!
     let help = this.#batchSymbols.numberOf(batch.seriesHelpRef[series]!)
     let unit = this.#batchSymbols.numberOf(batch.seriesUnitRef[series]!)
     if (type === 0 && help === 0 && unit === 0) {
-      const family = this.#familyOf(judgement.metadata[series]!)
+      const family = this.#familyOf(batch.seriesFamily[series]!)
       if (family === undefined) return
       type = family.type
       help = this.#symbols.intern(family.help)

@@ -20,8 +20,8 @@ function admissionOf({ seriesMax = 100, outOfOrderWindowMs = 0, lastBlock = 0 } 
 /** Judges one push and gives the rows that were kept. */
 function judge(admission: Admission, rows: readonly Row[], block: number, nowMs = NOW_MS): Row[] {
   const batch = batchOf(rows)
-  const { keep } = admission.judge(batch, wholeOf(batch), block, nowMs, 0)
-  return rows.filter((_, i) => keep[i] === 1)
+  admission.judge(batch, wholeOf(batch), block, nowMs, 0)
+  return rows.filter((_, i) => batch.sampleKeep[i] === 1)
 }
 
 test('keeps exactly what is newer than all that was kept of its series', () => {
@@ -79,8 +79,8 @@ test('a fence is the newest earlier block that shares a series, never a later on
       pushes.forEach((rows, i) => {
         const block = lastBlock + 1 + i
         const batch = batchOf(rows)
-        const { keep, fence } = admission.judge(batch, wholeOf(batch), block, NOW_MS, 0)
-        const kept = rows.filter((_, sample) => keep[sample] === 1)
+        const { fence } = admission.judge(batch, wholeOf(batch), block, NOW_MS, 0)
+        const kept = rows.filter((_, sample) => batch.sampleKeep[sample] === 1)
         const earlier = kept.map(({ series }) => carriedBy.get(series) ?? lastBlock)
         expect(fence).toBe(Math.max(0, ...earlier))
         for (const { series } of kept) carriedBy.set(series, block)
