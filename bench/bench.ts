@@ -84,7 +84,7 @@ function contextOf(workspace: string, measured: readonly Measurement[]): Context
       workspace,
       warmUpSeconds: Number(values['warm-up'] ?? (quick ? 3 : 10)),
       windowSeconds: Number(values.seconds ?? (quick ? 2 : 12)),
-      windows: quick ? 1 : 3,
+      windows: quick ? 3 : 9,
     },
     peers: values['no-peers'] ? [] : ['vmagent', 'prometheus'],
     measured,

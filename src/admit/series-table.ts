@@ -1,10 +1,9 @@
 import { assert } from '../base/errors.ts'
 import { DIGEST_WORDS } from '../model/batch.ts'
+import { RowIndex } from './row-index.ts'
 
 /** A row that no series owns has this block number. */
 const FREE = -1
-/** Slots per row at most: with linear probing a hit then takes about one and a half looks. */
-const SLOTS_PER_ROW = 1.5
 
 /** Series unseen for so long are forgotten, or for `IDLE_INTERVALS_MAX` of their own intervals. */
 const IDLE_SECONDS_MAX = 600
@@ -35,7 +34,7 @@ export const FAMILY_EPOCH = 15
  * What the gateway remembers of every active series: one row of 64 bytes each.
  *
  * ```text
- *   identity ── word 3 ──▶ slots (row + 1, 0 = empty, linear probing) ──▶ row
+ *   identity ── word 3 ──▶ index ──▶ row
  *
  *   byte  0          16        24     32     40      44        48        56      60    64
  *         │ identity │ newest  │ bits │ block│ seen  │ interval│ exemplar│ family│ epoch│
@@ -50,8 +49,8 @@ export const FAMILY_EPOCH = 15
  * All are reserved for `rowsMax` at the start: the system hands out pages when they are
  * first touched, so an unused row costs no memory and growing costs no pause.
  *
- * A class, because slots and rows must agree: a row is owned exactly when one slot leads
- * to it.
+ * A class, because index and rows must agree: a row is owned exactly when the index leads to
+ * it.
  */
 export class SeriesTable {
   readonly rowsMax: number
@@ -61,8 +60,7 @@ export class SeriesTable {
   /** Digest of the newest exemplar per row: a column of its own, for few series have one. */
   readonly exemplarDigest: Uint32Array
 
-  readonly #slots: Uint32Array
-  readonly #mask: number
+  readonly #index: RowIndex
   #rowsUsed = 0
   #freeRow = 0
   #live = 0
@@ -75,9 +73,8 @@ export class SeriesTable {
     this.words = new Uint32Array(rows)
     this.doubles = new Float64Array(rows)
     this.exemplarDigest = new Uint32Array(rowsMax)
-    const slots = 2 ** Math.ceil(Math.log2(rowsMax * SLOTS_PER_ROW))
-    this.#slots = new Uint32Array(slots)
-    this.#mask = slots - 1
+    const isFree = (row: number) => this.doubles[row * ROW_DOUBLES + BLOCK] === FREE
+    this.#index = new RowIndex(this.words, ROW_WORDS, isFree)
   }
 
   /** Number of series that own a row. */
@@ -90,13 +87,8 @@ export class SeriesTable {
    * that is looked at first; any number will do.
    */
   find(identity: Uint32Array, at: number, guess = 0): number {
-    if (guess < this.#rowsUsed && this.#isRowOf(guess, identity, at)) return guess
-    const slots = this.#slots
-    const mask = this.#mask
-    for (let slot = identity[at + 3]! & mask; ; slot = (slot + 1) & mask) {
-      const row = slots[slot]! - 1
-      if (row < 0 || this.#isRowOf(row, identity, at)) return row
-    }
+    if (guess < this.#rowsUsed && this.#index.isRowOf(guess, identity, at)) return guess
+    return this.#index.find(identity, at)
   }
 
   /**
@@ -107,11 +99,7 @@ export class SeriesTable {
     const row = this.#takeRow()
     if (row < 0) return -1
     for (let i = 0; i < DIGEST_WORDS; i++) this.words[row * ROW_WORDS + i] = identity[at + i]!
-    const slots = this.#slots
-    const mask = this.#mask
-    let slot = identity[at + 3]! & mask
-    while (slots[slot] !== 0) slot = (slot + 1) & mask
-    slots[slot] = row + 1
+    this.#index.add(row)
     this.#live += 1
     return row
   }
@@ -119,19 +107,7 @@ export class SeriesTable {
   /** Forgets the series that owns `row`. */
   remove(row: number): void {
     assert(this.doubles[row * ROW_DOUBLES + BLOCK] !== FREE, 'a row is given back once')
-    const slots = this.#slots
-    const mask = this.#mask
-    let hole = this.#home(row)
-    while (slots[hole] !== row + 1) hole = (hole + 1) & mask
-    // Rows behind the hole move up unless that would put them before their home, so that
-    // probing never has to step over a grave.
-    for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const distance = (slot - this.#home(slots[slot]! - 1)) & mask
-      if (distance < ((slot - hole) & mask)) continue
-      slots[hole] = slots[slot]!
-      hole = slot
-    }
-    slots[hole] = 0
+    this.#index.remove(row)
     // No identity is all zero but for its first word, so no guess takes the row for its own.
     this.words.fill(0, row * ROW_WORDS, (row + 1) * ROW_WORDS)
     this.words[row * ROW_WORDS] = this.#freeRow
@@ -172,20 +148,5 @@ export class SeriesTable {
     this.#freeRow = this.words[row * ROW_WORDS]!
     this.doubles[row * ROW_DOUBLES + BLOCK] = 0
     return row
-  }
-
-  #home(row: number): number {
-    return this.words[row * ROW_WORDS + 3]! & this.#mask
-  }
-
-  #isRowOf(row: number, identity: Uint32Array, at: number): boolean {
-    const { words } = this
-    const start = row * ROW_WORDS
-    return (
-      words[start + 3] === identity[at + 3] &&
-      words[start + 2] === identity[at + 2] &&
-      words[start + 1] === identity[at + 1] &&
-      words[start] === identity[at]
-    )
   }
 }

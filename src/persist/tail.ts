@@ -1,7 +1,7 @@
 import type { LoggedRecord } from './group.ts'
 
 /** What the newest records may take of memory. */
-export const TAIL_BYTES = 16 * 1024 * 1024
+export const TAIL_BYTES = 4 * 1024 * 1024
 
 /**
  * The newest committed records, as they were written: whoever reads right behind the writer

@@ -11,6 +11,10 @@ import { identityOf } from '../support/rows.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 100)
 
+/** As identities are: every word of its own. */
+const spreadIdentityOf = (series: number) =>
+  Uint32Array.of(series, 1, 2, Math.imul(series, 0x9e37_79b1) >>> 8)
+
 const action = fc.record({
   kind: fc.constantFrom('insert', 'remove'),
   series: fc.nat(40),
@@ -39,6 +43,34 @@ test('finds exactly the series that a plain Map would hold', () => {
       expect(new Set(model.values()).size).toBe(model.size)
     }),
     { numRuns },
+  )
+})
+
+test('finds all that it holds while it grows, whatever goes and comes meanwhile', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(4_000), { minLength: 1, maxLength: 200 }), (removals) => {
+      const table = new SeriesTable(5_000)
+      const model = new Map<number, number>()
+      for (let series = 0; series < 4_000; series++) {
+        model.set(series, table.insert(spreadIdentityOf(series), 0))
+        // Some of them go at once, some late, and their rows are used again.
+        const gone = removals[series % removals.length]!
+        const row = model.get(gone)
+        if (row === undefined || series % 3 === 0) continue
+        table.remove(row)
+        model.delete(gone)
+        if (series % 50 !== 0) continue
+        for (let other = 0; other <= series; other++) {
+          const found = table.find(spreadIdentityOf(other), 0)
+          expect([other, found]).toEqual([other, model.get(other) ?? -1])
+        }
+      }
+      for (const [series, row] of model) {
+        expect(table.find(spreadIdentityOf(series), 0)).toBe(row)
+      }
+      expect(table.live).toBe(model.size)
+    }),
+    { numRuns: Math.ceil(numRuns / 20) },
   )
 })
 
