@@ -19,6 +19,7 @@ export type Config = {
     readonly acknowledge: 'fsync' | 'page_cache'
   }
   readonly dedup: { readonly maxSeries: number }
+  readonly limits: { readonly intakeThreads: number }
   /** Exactly one, in this version. */
   readonly remoteWrite: readonly DestinationConfig[]
 }
@@ -70,6 +71,15 @@ const DEDUP = {
   }).prefault('5000000'),
 }
 
+const INTAKE_THREADS_MAX = 64
+
+const LIMITS = {
+  intake_threads: setting(`a whole number from 1 to ${INTAKE_THREADS_MAX}`, (text) => {
+    const count = /^\d{1,2}$/.test(text) ? Number(text) : 0
+    return count >= 1 && count <= INTAKE_THREADS_MAX ? count : null
+  }).prefault('1'),
+}
+
 const DESTINATION = {
   // It becomes the name of a file.
   name: setting('up to 64 letters, digits, dots, "_" or "-"', (text) =>
@@ -95,6 +105,7 @@ const ROOT = {
   listen: z.strictObject(LISTEN).prefault({}),
   storage: z.strictObject(STORAGE).prefault({}),
   dedup: z.strictObject(DEDUP).prefault({}),
+  limits: z.strictObject(LIMITS).prefault({}),
   remote_write: z
     .array(z.strictObject(DESTINATION))
     .length(1, 'this version forwards to exactly one destination')
@@ -108,10 +119,11 @@ const SCHEMA = z.strictObject(ROOT).superRefine(({ listen: { write, admin } }, c
 })
 
 const SECTIONS: Sections = {
-  '': { known: Object.keys(ROOT), notYet: ['clusters', 'relabel_configs', 'otlp', 'limits'] },
+  '': { known: Object.keys(ROOT), notYet: ['clusters', 'relabel_configs', 'otlp'] },
   listen: { known: Object.keys(LISTEN), notYet: ['otlp_http', 'otlp_grpc', 'tls'] },
   storage: { known: Object.keys(STORAGE) },
   dedup: { known: Object.keys(DEDUP) },
+  limits: { known: Object.keys(LIMITS) },
   'remote_write[]': {
     known: Object.keys(DESTINATION),
     // What a Prometheus can do with a request of its own, and what would be missed.
@@ -146,7 +158,8 @@ export function parseConfig(
   return { config: frozen(configOf(value)), warnings }
 }
 
-function configOf({ listen, storage, dedup, remote_write }: z.infer<typeof SCHEMA>): Config {
+function configOf(value: z.infer<typeof SCHEMA>): Config {
+  const { listen, storage, dedup, limits, remote_write } = value
   return {
     listen,
     storage: {
@@ -156,6 +169,7 @@ function configOf({ listen, storage, dedup, remote_write }: z.infer<typeof SCHEM
       acknowledge: storage.acknowledge,
     },
     dedup: { maxSeries: dedup.max_series },
+    limits: { intakeThreads: limits.intake_threads },
     remoteWrite: remote_write.map((destination) => ({
       name: destination.name,
       url: destination.url,

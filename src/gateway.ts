@@ -1,19 +1,16 @@
 import { join } from 'node:path'
 import { Admission } from './admit/admission.ts'
-import { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import { type Disk, withoutSync } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
 import { VERSION } from './base/version.ts'
 import type { Config, DestinationConfig } from './config.ts'
-import { createRemoteWrite1Decoder } from './decode/remote-write-1.ts'
 import { createRemoteWrite2Decoder } from './decode/remote-write-2.ts'
 import { Delivery } from './deliver.ts'
 import { Destination } from './forward/destination.ts'
 import { createPost } from './forward/post.ts'
-import { createIngest } from './ingest.ts'
-import { createBatch } from './model/batch.ts'
+import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
 import { BLOCK_RECORD, decodeBlock } from './persist/block.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
@@ -21,23 +18,18 @@ import { Cursor } from './persist/cursor.ts'
 import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
-import { Permits } from './receive/permit.ts'
-import { createServer, type Routes } from './receive/server.ts'
-import { createWriteHandler } from './receive/write.ts'
+import { createServer } from './receive/server.ts'
 import { createAdminRoutes } from './status/admin.ts'
 import { createMetrics } from './status/metrics.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { DestinationStatus, MetricSources } from './status/sources.ts'
-import { decompressInto, inspect } from './wire/snappy.ts'
 
-/** Decompressed size of a push, as Prometheus limits it. */
-const RAW_BYTES_MAX = 32 * 1024 * 1024
 /** Of the file system, when no quota is configured. */
 const QUOTA_SHARE = 0.8
 /** The segment that is being written is never deleted, so it must be a small part of the quota. */
 const SEGMENTS_PER_QUOTA = 8
 const SWEEP_EVERY_MS = 1_000
-/** Open requests get this long to finish when the gateway stops. */
+/** Open requests of the admin port get this long to finish when the gateway stops. */
 const DRAIN_MS = 5_000
 
 export type GatewayParts = {
@@ -69,17 +61,33 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   }
   try {
     const store = await openStore(config, parts, stops)
-    const near = createNearHalf(config, parts, store, (seconds) => metrics.observeCommit(seconds))
+    const backlog = () => backlogOf(config, store)
+    const intake = createIntake({
+      ...store,
+      ...parts,
+      address: config.listen.write,
+      threads: config.limits.intakeThreads,
+      backlog,
+      onCommit: (seconds) => metrics.observeCommit(seconds),
+    })
     const far = startFarHalf(config.remoteWrite[0]!, parts, store, stops)
-    const sources = sourcesOf(config, parts, { store, near, far })
+    const sources = sourcesOf(config, parts, { store, intake, far })
     const metrics = createMetrics(sources)
     stops.push(async () => metrics.stop())
-    const notReady = () => (store.log.isFailed ? 'the log cannot be written' : near.backlog())
+    let isOpen = false
+    const notReady = () => {
+      if (!isOpen) return 'the write port is not open yet'
+      return store.log.isFailed ? 'the log cannot be written' : backlog()
+    }
     const snapshot = createSnapshot({ sources, clock: parts.clock, notReady })
-    const admin = createAdminRoutes({ metrics, snapshot, notReady, clock: parts.clock })
-    const write = { '/api/v1/write': near.handle, '/api/v1/push': near.handle }
-    const adminPort = await startServer(config.listen.admin, admin, parts, stops)
-    const writePort = await startServer(config.listen.write, write, parts, stops)
+    const refresh = () => intake.refresh()
+    const admin = createAdminRoutes({ metrics, snapshot, refresh, notReady, clock: parts.clock })
+    const adminServer = createServer({ ...config.listen.admin, routes: admin, ...parts })
+    const adminPort = await adminServer.start()
+    stops.push(() => adminServer.stop(DRAIN_MS))
+    const writePort = await intake.start()
+    isOpen = true
+    stops.push(() => intake.stop())
     return { writePort, adminPort, stop }
   } catch (error) {
     await stop()
@@ -145,42 +153,11 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
 
 type Store = Awaited<ReturnType<typeof openStore>>
 
-/** From a request to a durable block and an answer. */
-function createNearHalf(
-  config: Config,
-  { clock, random, log: logger }: GatewayParts,
-  store: Store,
-  onCommit: (seconds: number) => void,
-) {
-  const { log, key, admission, blocks, quotaBytes } = store
-  const decode = {
-    rw1: createRemoteWrite1Decoder(key),
-    rw2: createRemoteWrite2Decoder(key),
-  }
-  const backlog = () =>
-    log.sizeBytes < quotaBytes
-      ? null
-      : `the log in ${config.storage.path} is full: the destination is behind, or storage.quota too small`
-  const { ingest, counters } = createIngest({
-    clock,
-    replay: new ReplayMemory(),
-    inspect: (body) => inspect(body, RAW_BYTES_MAX),
-    decompress: (body, batch) => decompressInto(batch.kernel, body),
-    decode,
-    batch: createBatch(),
-    admission,
-    blocks,
-    backlog,
-    onCommit,
-  })
-  const permits = new Permits()
-  // Without configured clusters anyone may write, and a series is what its labels say.
-  const identify = () => ({ cluster: 'default' })
-  const write = createWriteHandler({ identify, ingest, permits, clock, random, log: logger })
-  return { handle: write.handle, answers: write.counters, counters, permits, backlog }
+/** Why nothing can be kept at the moment, or null. */
+function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | null {
+  if (log.sizeBytes < quotaBytes) return null
+  return `the log in ${storage.path} is full: the destination is behind, or storage.quota too small`
 }
-
-type NearHalf = ReturnType<typeof createNearHalf>
 
 /** From the log to the destination. */
 function startFarHalf(
@@ -221,26 +198,14 @@ function startFarHalf(
 
 type FarHalf = ReturnType<typeof startFarHalf>
 
-async function startServer(
-  address: Config['listen']['write'],
-  routes: Routes,
-  { clock, log }: GatewayParts,
-  stops: (() => Promise<unknown>)[],
-): Promise<number> {
-  const server = createServer({ ...address, routes, clock, log })
-  const port = await server.start()
-  stops.push(() => server.stop(DRAIN_MS))
-  return port
-}
-
 /** Where the metrics and the status find their numbers. */
 function sourcesOf(
   config: Config,
   { clock }: GatewayParts,
-  { store, near, far }: { store: Store; near: NearHalf; far: FarHalf },
+  { store, intake, far }: { store: Store; intake: Intake; far: FarHalf },
 ): MetricSources {
   const { log, admission, quotaBytes } = store
-  const { counters, answers, permits } = near
+  const { counters } = intake
   return {
     received: () => counters.received,
     pushes: () => counters.pushes,
@@ -257,10 +222,8 @@ function sourcesOf(
       replay: counters.replayedSamples,
     }),
     rejected: () => counters.rejected,
-    answers: () => answers.answers,
-    retriedRequests: () => answers.retries,
-    unanswered: () => ({ gone: answers.gone, withoutRoom: permits.refused }),
-    bodies: () => permits,
+    requests: () => intake.requests(),
+    bodyBytesMax: () => intake.bodyBytesMax,
     destinations: () => [statusOf(config.remoteWrite[0]!, clock, store, far)],
     log: () => ({
       oldestLsn: log.oldestLsn,

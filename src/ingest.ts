@@ -22,16 +22,28 @@ export type Push = {
   body: Uint8Array
 }
 
-export type IngestParts = {
-  clock: Clock
-  replay: ReplayMemory
+export type ReadParts = {
   /** Why this compressed body is not even worth decompressing, or null. */
   inspect: (body: Uint8Array) => string | null
-  /** What is in the body, perhaps in the batch's memory; null when it is damaged. */
+  /** What is in the body, in the batch's memory; null when it is damaged. */
   decompress: (body: Uint8Array, batch: Batch) => Uint8Array | null
   /** Fills the batch, or says why the request as a whole makes no sense. */
   decode: Record<Protocol, (raw: Uint8Array, batch: Batch) => string | null>
+}
+
+/** A push that was read, perhaps by another thread. */
+export type Arrival = {
+  sender: Sender
+  /** Tells it from other pushes; see `digestOf`. */
+  digest: string
   batch: Batch
+  /** The compressed body, to keep. */
+  body: () => Uint8Array
+}
+
+export type IngestParts = {
+  clock: Clock
+  replay: ReplayMemory
   admission: Admission
   blocks: BlockWriter
   /** Why nothing can be kept at the moment, or null. */
@@ -53,30 +65,47 @@ export type IngestCounters = {
   rejected: Map<string, number>
 }
 
+export function digestOf({ protocol, sender, body }: Push): string {
+  return ReplayMemory.digest(protocol, sender.cluster, body)
+}
+
+/** Fills `batch` from a push; returns why it is malformed as a whole, or null. */
+export function readPush(parts: ReadParts, { protocol, body }: Push, batch: Batch): string | null {
+  // An empty Remote Write 1.0 message is an empty body, and some senders probe with it.
+  if (body.length === 0 && protocol === 'rw1') return parts.decode.rw1(body, batch)
+  const dishonest = parts.inspect(body)
+  if (dishonest !== null) return dishonest
+  const raw = parts.decompress(body, batch)
+  if (raw === null) return 'the body is not a whole snappy block: check the Content-Encoding'
+  return parts.decode[protocol](raw, batch)
+}
+
 /**
- * The near half of the gateway: request bytes in, durable block out.
+ * The near half of the gateway: a push in, durable block out.
  *
  * A sender forgets its samples the moment we accept them, so `accepted` is said only when
  * they are on disk.
  */
 export function createIngest(parts: IngestParts) {
-  const { clock, replay, admission, blocks, batch } = parts
+  const { clock, replay, admission, blocks } = parts
   const counters = createCounters()
 
-  async function ingest(push: Push): Promise<Outcome> {
-    const digest = ReplayMemory.digest(push.protocol, push.sender.cluster, push.body)
+  /** The outcome of a push that needs not be read: it was here before, or finds no room. */
+  function withoutReading(digest: string): Outcome | null {
     const answered = replay.find(digest, clock.monotonicMs())
     if (answered !== undefined) return countReplay(counters, answered)
     const backlog = parts.backlog()
-    if (backlog !== null) return refuse(counters, backlog)
+    return backlog === null ? null : refuse(counters, backlog)
+  }
 
-    const malformed = decode(push)
-    if (malformed !== null) {
-      counters.pushes.malformed += 1
-      return { kind: 'malformed', reason: malformed }
-    }
+  function malformed(reason: string): Outcome {
+    counters.pushes.malformed += 1
+    return { kind: 'malformed', reason }
+  }
 
-    const outcome = admit(push)
+  /** Takes what was read. The batch is done with when this returns, and not only resolves. */
+  async function take(arrival: Arrival): Promise<Outcome> {
+    const outcome = admit(arrival)
 
     // A push of nothing but duplicates waits too, because the samples that it duplicates
     // may not be on disk yet.
@@ -89,26 +118,16 @@ export function createIngest(parts: IngestParts) {
       return refuse(counters, `the log cannot be written: ${(error as Error).message}`)
     }
     parts.onCommit((clock.monotonicMs() - startMs) / 1000)
-    replay.remember(digest, outcome, clock.monotonicMs())
+    replay.remember(arrival.digest, outcome, clock.monotonicMs())
     counters.pushes[outcome.kind] += 1
     return outcome
-  }
-
-  function decode({ protocol, body }: Push): string | null {
-    // An empty Remote Write 1.0 message is an empty body, and some senders probe with it.
-    if (body.length === 0 && protocol === 'rw1') return parts.decode.rw1(body, batch)
-    const dishonest = parts.inspect(body)
-    if (dishonest !== null) return dishonest
-    const raw = parts.decompress(body, batch)
-    if (raw === null) return 'the body is not a whole snappy block: check the Content-Encoding'
-    return parts.decode[protocol](raw, batch)
   }
 
   /**
    * Judges what was decoded and puts what is new into blocks. Synchronous from the first
    * look to the last entry: nobody may see a sample as seen that is not on its way to disk.
    */
-  function admit({ sender: { cluster }, body }: Push): Outcome {
+  function admit({ sender: { cluster }, batch, body }: Arrival): Outcome {
     admission.metadata.learn(batch)
     const written = countsOf(batch)
     const nowMs = clock.nowMs()
@@ -116,8 +135,9 @@ export function createIngest(parts: IngestParts) {
     for (const slice of slicesOf(batch)) {
       const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
       const judgement = admission.judge(batch, slice, block.number, nowMs, nowSeconds)
-      if (block.isEmpty && isKeptAsItCame(batch, judgement)) block.adopt(batch, judgement, body)
-      else if (judgement.kept.samples + judgement.kept.histograms > 0) {
+      if (block.isEmpty && isKeptAsItCame(batch, judgement)) {
+        block.adopt(batch, judgement, body())
+      } else if (judgement.kept.samples + judgement.kept.histograms > 0) {
         block.add(batch, slice, judgement)
       }
       // A duplicate counts as written: its sender is done with it, and takes "2xx, nothing
@@ -130,7 +150,7 @@ export function createIngest(parts: IngestParts) {
     return { kind: 'partial', written, reason: sentence(batch.rejections) }
   }
 
-  return { ingest, counters }
+  return { withoutReading, malformed, take, counters }
 }
 
 function countsOf(batch: Batch): Counts {

@@ -30,6 +30,7 @@ test('an empty file means the defaults that the README names', () => {
       acknowledge: 'fsync',
     },
     dedup: { maxSeries: 5_000_000 },
+    limits: { intakeThreads: 1 },
     remoteWrite: [
       {
         name: 'central',
@@ -48,6 +49,7 @@ test('every setting is read, in the units that it is written in', () => {
 listen: { write: ':1', admin: '[::1]:2' }
 storage: { path: /var/lib/sluice, quota: 20GiB, on_full: reject, acknowledge: page_cache }
 dedup: { max_series: 7 }
+limits: { intake_threads: 3 }
 remote_write:
   - name: mimir-1
     url: ${url}
@@ -65,6 +67,7 @@ remote_write:
       acknowledge: 'page_cache',
     },
     dedup: { maxSeries: 7 },
+    limits: { intakeThreads: 3 },
     remoteWrite: [
       {
         name: 'mimir-1',
@@ -114,6 +117,10 @@ remote_write:
 
 test.for([
   ['lisen: {}', 'sluice.yaml:1: lisen: unknown setting, did you mean "listen"?'],
+  [
+    'limits: { intake_threads: 65 }',
+    'sluice.yaml:1: limits.intake_threads: expected a whole number from 1 to 64, got 65',
+  ],
   ['dedup: { zzz: 1 }', 'sluice.yaml:1: dedup.zzz: unknown setting, known are max_series'],
   ['storage: [1]', 'sluice.yaml:1: storage: expected a section of settings, got a list'],
   ['storage: { quota: 0 }', 'sluice.yaml:1: storage.quota: expected a size such as 20GiB, got 0'],

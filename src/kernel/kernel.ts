@@ -28,14 +28,13 @@ type Exports = {
   writePlainSeries(from: number, to: number): number
 }
 
+/** Memory that threads share; it goes to another one in a message. */
+export type KernelMemory = { readonly buffer: SharedArrayBuffer }
+
 /** As much of it as is used here: the types of Node leave it to those of the browser. */
 declare const WebAssembly: {
   Module: new (code: Uint8Array) => object
-  Memory: new (size: {
-    initial: number
-    maximum: number
-    shared: true
-  }) => { buffer: SharedArrayBuffer }
+  Memory: new (size: { initial: number; maximum: number; shared: true }) => KernelMemory
   Instance: new (module: object, imports: object) => { exports: unknown }
 }
 
@@ -51,17 +50,18 @@ const MODULE = new WebAssembly.Module(readFileSync(new URL('kernel.wasm', import
  * Places in the interface are bytes of the raw body.
  */
 export class Kernel {
-  /** Shared, so that another thread may read what was decoded. */
+  readonly memory: KernelMemory
   readonly buffer: SharedArrayBuffer
   /** Numbers that both sides know, by the `AT_…` of the layout. */
   readonly registers: Uint32Array
   readonly #bytes: Uint8Array
   readonly #exports: Exports
 
-  constructor() {
-    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
+  /** @param memory that of a kernel in another thread, to read what was decoded there */
+  constructor(memory: KernelMemory = createKernelMemory()) {
     const { exports } = new WebAssembly.Instance(MODULE, { env: { memory } })
     this.#exports = exports as Exports
+    this.memory = memory
     this.buffer = memory.buffer
     this.#bytes = new Uint8Array(this.buffer)
     this.registers = new Uint32Array(this.buffer, REGISTERS, REGISTERS_MAX)
@@ -76,7 +76,7 @@ export class Kernel {
     if (bytes.length > RAW_BYTES_MAX) throw tooLarge()
     const isHere = bytes.buffer === this.buffer && bytes.byteOffset === RAW
     if (!isHere) this.#bytes.set(bytes, RAW)
-    return this.#raw(bytes.length)
+    return this.raw(bytes.length)
   }
 
   /**
@@ -89,7 +89,7 @@ export class Kernel {
     if (block.length > BODY_BYTES_MAX || length > RAW_BYTES_MAX) return null
     this.#bytes.set(block, BODY)
     const isWhole = this.#exports.decompress(BODY + elementsAt, BODY + block.length, RAW, length)
-    return isWhole === 0 ? null : this.#raw(length)
+    return isWhole === 0 ? null : this.raw(length)
   }
 
   /**
@@ -139,6 +139,11 @@ export class Kernel {
     return this.#exports.writePlainSeries(from, to)
   }
 
+  /** The first `length` bytes of the block that was decompressed last. */
+  body(length: number): Uint8Array {
+    return new Uint8Array(this.buffer, BODY, length)
+  }
+
   /** What was written since the last call: lent, until the next. */
   takeWritten(): Uint8Array {
     const length = this.registers[AT_OUT_BYTES]!
@@ -146,9 +151,14 @@ export class Kernel {
     return new Uint8Array(this.buffer, OUT, length)
   }
 
-  #raw(length: number): Uint8Array {
+  /** The first `length` bytes of the raw body. */
+  raw(length: number): Uint8Array {
     return new Uint8Array(this.buffer, RAW, length)
   }
+}
+
+export function createKernelMemory(): KernelMemory {
+  return new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
 }
 
 function tooLarge(): RangeError {

@@ -120,6 +120,8 @@ export const AT_HAS_SERIES = 20
 /** How much of OUT is written, and the number of the message. */
 export const AT_OUT_BYTES = 21
 export const AT_OUT_STAMP = 22
+/** 1 while a batch that another thread decoded waits to be judged; for atomic access. */
+export const AT_IS_IN_USE = 32
 /** What has no number in the message yet. */
 export const AT_MISSING_SYMBOL = 23
 export const AT_MISSING_FAMILY = 24

@@ -1,4 +1,4 @@
-import { Kernel } from '../kernel/kernel.ts'
+import { Kernel, type KernelMemory } from '../kernel/kernel.ts'
 import * as layout from '../kernel/layout.ts'
 import { Rejections } from './rejection.ts'
 
@@ -6,6 +6,15 @@ const { ELEMENT_ROOM, SYMBOL_ROOM } = layout
 
 /** Words of a symbol's digest, and of a series' identity: 128 bits under a key of this process. */
 export const DIGEST_WORDS = 4
+
+/** What comes before the columns, because they lie in its memory. */
+class InKernel {
+  readonly kernel: Kernel
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel
+  }
+}
 
 /**
  * One write request after decoding, as a struct of arrays.
@@ -24,9 +33,7 @@ export const DIGEST_WORDS = 4
  * Values are moved as two 32-bit words, because a stale marker is a signalling NaN
  * that arithmetic would quieten.
  */
-export class Batch {
-  /** Whose memory the columns lie in. */
-  readonly kernel = new Kernel()
+export class Batch extends InKernel {
   /** What symbols are ranges of: the decompressed body. */
   bytes: Uint8Array = new Uint8Array(0)
 
@@ -195,8 +202,9 @@ function bytes({ kernel }: Batch, at: number, length: number): Uint8Array {
   return new Uint8Array(kernel.buffer, at, length)
 }
 
-export function createBatch(): Batch {
-  return new Batch()
+/** @param memory that of a batch in another thread, to read what was decoded there */
+export function createBatch(memory?: KernelMemory): Batch {
+  return new Batch(new Kernel(memory))
 }
 
 /**

@@ -15,6 +15,12 @@ export const REJECT_REASONS = [
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
+export type PlainRejections = {
+  counts: Counts
+  others: number
+  byReason: [RejectReason, { elements: number; example: string }][]
+}
+
 /** What a batch lost on its way, counted by reason, each with one example for the answer. */
 export class Rejections {
   readonly counts: Counts = noCounts()
@@ -49,6 +55,19 @@ export class Rejections {
 
   *[Symbol.iterator](): Iterator<[RejectReason, { elements: number; example: string }]> {
     yield* this.#byReason
+  }
+
+  /** All of it as a plain object, for another thread. */
+  plain(): PlainRejections {
+    return { counts: { ...this.counts }, others: this.#others, byReason: [...this.#byReason] }
+  }
+
+  /** Takes the place of what was here. */
+  load({ counts, others, byReason }: PlainRejections): void {
+    this.clear()
+    Object.assign(this.counts, counts)
+    this.#others = others
+    for (const [reason, what] of byReason) this.#byReason.set(reason, what)
   }
 
   clear(): void {

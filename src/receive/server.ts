@@ -24,6 +24,8 @@ export type ServerOptions = Address & {
   clock: Clock
   log: Logger
   timeouts?: Timeouts
+  /** Other threads listen on the same port, and the system shares connections out. */
+  isShared?: boolean
 }
 
 export type Timeouts = {
@@ -101,7 +103,7 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
   })
 
   return {
-    start: () => listen(server, { host, port }, log),
+    start: () => listen(server, { host, port }, rest.isShared ?? false, log),
 
     async stop(deadlineMs) {
       isStopping = true
@@ -140,11 +142,16 @@ function httpServer(handler: Handler, timeouts: Timeouts): HttpServer {
   return server
 }
 
-function listen(server: HttpServer, { host, port }: Address, log: Logger): Promise<number> {
+function listen(
+  server: HttpServer,
+  { host, port }: Address,
+  reusePort: boolean,
+  log: Logger,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException) => reject(listenFailed({ host, port }, cause))
     server.once('error', onError)
-    server.listen({ port, ...(host === '' ? {} : { host }) }, () => {
+    server.listen({ port, reusePort, ...(host === '' ? {} : { host }) }, () => {
       server.off('error', onError)
       server.on('error', (error) => log.error('a listener failed', { port, error }))
       resolve((server.address() as AddressInfo).port)

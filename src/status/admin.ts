@@ -8,13 +8,16 @@ import type { Snapshot } from './snapshot.ts'
 export type AdminParts = {
   metrics: Metrics
   snapshot: () => Snapshot
+  /** Brings up to date what other threads count. */
+  refresh: () => Promise<void>
   /** Why no push is taken at the moment, or null. */
   notReady: () => string | null
   clock: Clock
 }
 
 /** What operators, load balancers and Prometheus ask: read only, and never a secret. */
-export function createAdminRoutes({ metrics, snapshot, notReady, clock }: AdminParts): Routes {
+export function createAdminRoutes(parts: AdminParts): Routes {
+  const { metrics, snapshot, refresh, notReady, clock } = parts
   const get =
     (read: () => Answer | Promise<Answer>): Handler =>
     async (request, response) => {
@@ -26,7 +29,10 @@ export function createAdminRoutes({ metrics, snapshot, notReady, clock }: AdminP
     }
 
   return {
-    '/metrics': get(async () => ok(metrics.contentType, await metrics.text())),
+    '/metrics': get(async () => {
+      await refresh()
+      return ok(metrics.contentType, await metrics.text())
+    }),
     // Alive means that the event loop turns; a destination that is down is no reason to restart.
     '/-/healthy': get(() => ok('text/plain; charset=utf-8', 'sluice is alive\n')),
     '/-/ready': get(() => {

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { VERSION } from '../base/version.ts'
-import type { DestinationStatus, MetricSources } from './sources.ts'
+import type { DestinationStatus, MetricSources, RequestStatus } from './sources.ts'
 
 export type Metrics = {
   /** Everything, in the text format of Prometheus. */
@@ -55,11 +55,24 @@ export function createMetrics(sources: MetricSources): Metrics {
   }
 }
 
+/** Of all threads together. */
+function sumOf(sources: MetricSources, of: (one: RequestStatus) => number): number {
+  return sources.requests().reduce((sum, one) => sum + of(one), 0)
+}
+
+function answersOf(sources: MetricSources): Map<string, number> {
+  const all = new Map<string, number>()
+  for (const { answers } of sources.requests()) {
+    for (const [key, requests] of answers) all.set(key, (all.get(key) ?? 0) + requests)
+  }
+  return all
+}
+
 function registerIntake(registry: Registry, sources: MetricSources): void {
   counters(registry, 'sluice_receive_requests_total', 'Write requests answered.', {
     labels: ['protocol', 'status'],
     read: () =>
-      Array.from(sources.answers(), ([key, requests]): Point => {
+      Array.from(answersOf(sources), ([key, requests]): Point => {
         const [protocol = '', status = ''] = key.split(' ')
         return [{ protocol, status }, requests]
       }),
@@ -68,7 +81,7 @@ function registerIntake(registry: Registry, sources: MetricSources): void {
     registry,
     'sluice_receive_retried_requests_total',
     'Write requests whose sender said that it tries again.',
-    sources.retriedRequests,
+    () => sumOf(sources, ({ retries }) => retries),
   )
   counters(registry, 'sluice_receive_pushes_total', 'Write requests read, by outcome.', {
     labels: ['outcome'],
@@ -92,19 +105,19 @@ function registerIntake(registry: Registry, sources: MetricSources): void {
     registry,
     'sluice_receive_gone_requests_total',
     'Write requests whose sender went away before they were whole.',
-    () => sources.unanswered().gone,
+    () => sumOf(sources, ({ gone }) => gone),
   )
   counter(
     registry,
     'sluice_receive_refused_bodies_total',
     'Times that a request body found no room in memory.',
-    () => sources.unanswered().withoutRoom,
+    () => sumOf(sources, ({ withoutRoom }) => withoutRoom),
   )
   gauge(registry, 'sluice_receive_bodies_bytes', 'Memory taken by request bodies.', () => {
-    return sources.bodies().inUseBytes
+    return sumOf(sources, ({ bodyBytes }) => bodyBytes)
   })
   gauge(registry, 'sluice_receive_bodies_limit_bytes', 'Memory request bodies may take.', () => {
-    return sources.bodies().limitBytes
+    return sources.bodyBytesMax()
   })
 }
 

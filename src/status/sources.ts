@@ -19,17 +19,26 @@ export type MetricSources = {
   duplicates: () => { exact: number; conflict: number; replay: number }
   /** Elements by reason. */
   rejected: () => Iterable<readonly [reason: string, elements: number]>
-  /** Requests by `protocol status`, such as `rw2 204`. */
-  answers: () => Iterable<readonly [protocolAndStatus: string, requests: number]>
-  /** Requests whose sender said that it tries again. */
-  retriedRequests: () => number
-  /** Requests that nobody was there to answer, and those that found no room for their body. */
-  unanswered: () => { gone: number; withoutRoom: number }
-  /** Memory taken by request bodies, and how much it may be. */
-  bodies: () => { inUseBytes: number; limitBytes: number }
+  /** What each intake thread has counted. */
+  requests: () => readonly RequestStatus[]
+  /** How much memory request bodies may take. */
+  bodyBytesMax: () => number
   destinations: () => Iterable<DestinationStatus>
   log: () => LogStatus
   series: () => { active: number; max: number; untrackedSamples: number }
+}
+
+export type RequestStatus = {
+  /** Requests by `protocol status`, such as `rw2 204`. */
+  answers: ReadonlyMap<string, number>
+  /** Requests whose sender said that it tries again. */
+  retries: number
+  /** Requests that nobody was there to answer. */
+  gone: number
+  /** Requests that found no room for their body. */
+  withoutRoom: number
+  /** Memory taken by request bodies. */
+  bodyBytes: number
 }
 
 export type DestinationStatus = {

@@ -14,6 +14,9 @@ import { type FamilyLiteral, rw1Of, rw2Of, type SeriesLiteral } from './remote-w
 export const RW1_TYPE = 'application/x-protobuf'
 export const RW2_TYPE = 'application/x-protobuf;proto=io.prometheus.write.v2.Request'
 
+/** What goes end to end is tested with one intake thread and with two. */
+export const INTAKE_THREADS = Number(process.env['INTAKE_THREADS'] ?? 1)
+
 export type Answer = {
   status: number
   text: string
@@ -45,6 +48,8 @@ export async function startTestGateway(
     receiver?: Parameters<typeof startReceiver>[0]
     window?: string
     quota?: string
+    threads?: number
+    listen?: string
   } = {},
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
@@ -52,8 +57,9 @@ export async function startTestGateway(
   const clockOffset = { ms: 0 }
   const clock: Clock = { ...systemClock, nowMs: () => Date.now() + clockOffset.ms }
   const yaml = `
-listen: { write: 127.0.0.1:0, admin: 127.0.0.1:0 }
+${options.listen ?? 'listen: { write: 127.0.0.1:0, admin: 127.0.0.1:0 }'}
 storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
+limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
 remote_write:
   - url: ${receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}

@@ -1,4 +1,7 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Child, freePort, startChild } from './child.ts'
+import { INTAKE_THREADS } from './gateway.ts'
 
 /** A gateway as a process of its own, which can be killed and started again over its data. */
 export type SluiceProcess = {
@@ -17,9 +20,21 @@ export async function startSluice(
   flags: string[] = [],
 ): Promise<SluiceProcess> {
   const [write, admin] = [await freePort(), await freePort()]
+  const config = join(directory, 'sluice.yaml')
+  await mkdir(directory, { recursive: true })
+  await writeFile(config, `limits: { intake_threads: ${INTAKE_THREADS} }\n`)
   const start = async (): Promise<Child> => {
     const child = startChild(process.execPath, [
-      ...['src/main.ts', 'serve', '--data', directory, '--remote-write', destination],
+      ...[
+        'src/main.ts',
+        'serve',
+        '--data',
+        directory,
+        '--remote-write',
+        destination,
+        '--config',
+        config,
+      ],
       ...['--listen', `127.0.0.1:${write}`, '--admin', `127.0.0.1:${admin}`],
       ...flags,
     ])

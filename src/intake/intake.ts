@@ -1,0 +1,110 @@
+import { ReplayMemory } from '../admit/replay.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Address } from '../base/units.ts'
+import {
+  createIngest,
+  digestOf,
+  type IngestCounters,
+  type IngestParts,
+  type Push,
+  readPush,
+} from '../ingest.ts'
+import { createBatch } from '../model/batch.ts'
+import type { DigestKey } from '../model/identity.ts'
+import type { Outcome } from '../model/outcome.ts'
+import { PERMIT_BYTES, Permits } from '../receive/permit.ts'
+import { createServer } from '../receive/server.ts'
+import { createEndpoint, DRAIN_MS } from './endpoint.ts'
+import type { ThreadCounters } from './messages.ts'
+import { Pool } from './pool.ts'
+import { createReadParts } from './reader.ts'
+
+export type IntakeParts = Omit<IngestParts, 'replay'> & {
+  address: Address
+  threads: number
+  key: DigestKey
+  clock: Clock
+  /** In [0, 1). */
+  random: () => number
+  log: Logger
+}
+
+/** Where pushes come in, in this thread or in several, and what became of them. */
+export type Intake = {
+  /** Resolves with the port; throws LISTEN_FAILED, and then nothing is left running. */
+  start(): Promise<number>
+  counters: IngestCounters
+  /** Brings `requests` up to date. */
+  refresh(): Promise<void>
+  requests(): ThreadCounters[]
+  /** Of all request bodies together. */
+  bodyBytesMax: number
+  /** Takes no more pushes, and gives those that were taken time to be answered. */
+  stop(): Promise<void>
+}
+
+export function createIntake(parts: IntakeParts): Intake {
+  return parts.threads === 1 ? inThisThread(parts) : inThreads(parts)
+}
+
+/** Everything in this thread: on one core nothing is faster. */
+function inThisThread(parts: IntakeParts): Intake {
+  const { address, key, clock, random, log } = parts
+  const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
+  const batch = createBatch()
+  const readParts = createReadParts(key)
+  const permits = new Permits()
+
+  async function receive(push: Push): Promise<Outcome> {
+    const digest = digestOf(push)
+    const known = ingest.withoutReading(digest)
+    if (known !== null) return known
+    const reason = readPush(readParts, push, batch)
+    if (reason !== null) return ingest.malformed(reason)
+    return ingest.take({ sender: push.sender, digest, batch, body: () => push.body })
+  }
+
+  const endpointParts = { address, ingest: receive, permits, clock, random, log, isShared: false }
+  const { server, counters } = createEndpoint(endpointParts)
+  return {
+    start: () => server.start(),
+    counters: ingest.counters,
+    refresh: async () => {},
+    requests: () => [{ ...counters, withoutRoom: permits.refused, bodyBytes: permits.inUseBytes }],
+    bodyBytesMax: permits.limitBytes,
+    stop: () => server.stop(DRAIN_MS),
+  }
+}
+
+/** Threads that read, and this one, which judges. */
+function inThreads(parts: IntakeParts): Intake {
+  const { address, threads, key, clock, log } = parts
+  const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
+  const pool = new Pool({
+    key,
+    threads,
+    permitBytes: Math.floor(PERMIT_BYTES / threads),
+    take: async (arrival) => ingest.withoutReading(arrival.digest) ?? ingest.take(arrival),
+    onMalformed: () => void ingest.malformed(''),
+    log,
+  })
+
+  async function start(): Promise<number> {
+    // On a shared port nobody would notice another process that listens there, too.
+    const probe = createServer({ ...address, routes: {}, clock, log })
+    const port = await probe.start()
+    await probe.stop(0)
+    await pool.start({ ...address, port })
+    return port
+  }
+
+  return {
+    start,
+    counters: ingest.counters,
+    refresh: () => pool.refresh(),
+    requests: () => pool.counters,
+    bodyBytesMax: PERMIT_BYTES,
+    stop: () => pool.stop(),
+  }
+}

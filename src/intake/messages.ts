@@ -1,0 +1,51 @@
+import type { LogFields } from '../base/log.ts'
+import type { Address } from '../base/units.ts'
+import type { KernelMemory } from '../kernel/kernel.ts'
+import type { Outcome } from '../model/outcome.ts'
+import type { PlainRejections } from '../model/rejection.ts'
+
+/** What an intake thread is started with. */
+export type ThreadData = {
+  address: Address
+  /** That of the digests: identities are compared between threads. */
+  key: Uint32Array
+  /** One for each push that may be read and not judged yet. */
+  memories: KernelMemory[]
+  permitBytes: number
+}
+
+/** What a thread counts on its own; the owner of the table counts the rest. */
+export type ThreadCounters = {
+  answers: Map<string, number>
+  retries: number
+  gone: number
+  withoutRoom: number
+  bodyBytes: number
+}
+
+/** From an intake thread to the owner of the table. */
+export type FromThread =
+  | { kind: 'listening' }
+  | { kind: 'failed'; message: string }
+  /** The batch in `slot` is read, and the owner's until AT_IS_IN_USE is 0 there. */
+  | {
+      kind: 'push'
+      id: number
+      slot: number
+      cluster: string
+      digest: string
+      rawBytes: number
+      bodyBytes: number
+      rejections: PlainRejections
+    }
+  | { kind: 'malformed' }
+  | { kind: 'counters'; counters: ThreadCounters }
+  | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: LogFields }
+
+/** From the owner of the table to an intake thread. */
+export type ToThread =
+  | { kind: 'outcome'; id: number; outcome: Outcome }
+  /** Asks for the counters. */
+  | { kind: 'count' }
+  /** Asks it to take no more pushes, answer the open ones, and end. */
+  | { kind: 'stop' }

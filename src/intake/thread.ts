@@ -1,0 +1,132 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../base/clock.ts'
+import type { LogFields, Logger } from '../base/log.ts'
+import { digestOf, type Push, readPush } from '../ingest.ts'
+import { AT_IS_IN_USE } from '../kernel/layout.ts'
+import { createBatch } from '../model/batch.ts'
+import type { Outcome } from '../model/outcome.ts'
+import { Permits } from '../receive/permit.ts'
+import { createEndpoint, DRAIN_MS } from './endpoint.ts'
+import type { FromThread, ThreadData, ToThread } from './messages.ts'
+import { createReadParts } from './reader.ts'
+
+/**
+ * An intake thread: receives, decompresses and decodes; the owner of the table does the rest.
+ *
+ * A batch lies in memory that both see. It is ours from `takeSlot` to the message that hands
+ * it over, then the owner's until the owner clears AT_IS_IN_USE; the answer comes later, when
+ * the block is on disk.
+ */
+const { address, key, memories, permitBytes } = workerData as ThreadData
+const port = parentPort!
+const post = (message: FromThread): void => port.postMessage(message)
+
+const batches = memories.map((memory) => createBatch(memory))
+const permits = new Permits(permitBytes)
+const parts = createReadParts(key)
+const waiting: ((slot: number) => void)[] = []
+const open = new Map<number, (outcome: Outcome) => void>()
+let lastId = 0
+
+const { server, counters } = createEndpoint({
+  address,
+  ingest,
+  permits,
+  clock: systemClock,
+  random: Math.random,
+  log: createLog({}),
+  isShared: true,
+})
+
+port.on('message', (message: ToThread) => {
+  if (message.kind === 'outcome') conclude(message.id, message.outcome)
+  else if (message.kind === 'count') postCounters()
+  else void stop()
+})
+
+try {
+  await server.start()
+  post({ kind: 'listening' })
+} catch (error) {
+  post({ kind: 'failed', message: (error as Error).message })
+  port.close()
+}
+
+async function ingest(push: Push): Promise<Outcome> {
+  const slot = await takeSlot()
+  const batch = batches[slot]!
+  const reason = readPush(parts, push, batch)
+  if (reason !== null) {
+    giveBack(slot)
+    post({ kind: 'malformed' })
+    return { kind: 'malformed', reason }
+  }
+  const id = ++lastId
+  post({
+    kind: 'push',
+    id,
+    slot,
+    cluster: push.sender.cluster,
+    digest: digestOf(push),
+    rawBytes: batch.bytes.length,
+    bodyBytes: push.body.length,
+    rejections: batch.rejections.plain(),
+  })
+  return new Promise((resolve) => open.set(id, resolve))
+}
+
+/** A batch that nobody uses. When there is none, every one is on its way to an outcome. */
+function takeSlot(): number | Promise<number> {
+  const slot = freeSlot()
+  return slot >= 0 ? slot : new Promise((resolve) => waiting.push(resolve))
+}
+
+function freeSlot(): number {
+  for (const [slot, { kernel }] of batches.entries()) {
+    if (Atomics.compareExchange(kernel.registers, AT_IS_IN_USE, 0, 1) === 0) return slot
+  }
+  return -1
+}
+
+function giveBack(slot: number): void {
+  Atomics.store(batches[slot]!.kernel.registers, AT_IS_IN_USE, 0)
+  serveWaiting()
+}
+
+function conclude(id: number, outcome: Outcome): void {
+  open.get(id)!(outcome)
+  open.delete(id)
+  serveWaiting()
+}
+
+function serveWaiting(): void {
+  while (waiting.length > 0) {
+    const slot = freeSlot()
+    if (slot < 0) return
+    waiting.shift()!(slot)
+  }
+}
+
+function postCounters(): void {
+  const { refused: withoutRoom, inUseBytes: bodyBytes } = permits
+  post({ kind: 'counters', counters: { ...counters, withoutRoom, bodyBytes } })
+}
+
+async function stop(): Promise<void> {
+  await server.stop(DRAIN_MS)
+  postCounters()
+  port.close()
+}
+
+function createLog(context: LogFields): Logger {
+  const write =
+    (level: 'info' | 'warn' | 'error') =>
+    (message: string, fields: LogFields = {}): void =>
+      post({ kind: 'log', level, message, fields: { ...context, ...fields } })
+  return {
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => createLog({ ...context, ...fields }),
+  }
+}
