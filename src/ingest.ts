@@ -1,5 +1,5 @@
 import type { Admission } from './admit/admission.ts'
-import { ReplayMemory } from './admit/replay.ts'
+import { type PushDigest, ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import type { Batch } from './model/batch.ts'
 import { type Counts, noCounts } from './model/counts.ts'
@@ -35,7 +35,7 @@ export type ReadParts = {
 export type Arrival = {
   sender: Sender
   /** Tells it from other pushes; see `digestOf`. */
-  digest: string
+  digest: PushDigest
   batch: Batch
   /** The compressed body, to keep. */
   body: () => Uint8Array
@@ -65,7 +65,7 @@ export type IngestCounters = {
   rejected: Map<string, number>
 }
 
-export function digestOf({ protocol, sender, body }: Push): string {
+export function digestOf({ protocol, sender, body }: Push): PushDigest {
   return ReplayMemory.digest(protocol, sender.cluster, body)
 }
 
@@ -91,7 +91,7 @@ export function createIngest(parts: IngestParts) {
   const counters = createCounters()
 
   /** The outcome of a push that needs not be read: it was here before, or finds no room. */
-  function withoutReading(digest: string): Outcome | null {
+  function withoutReading(digest: PushDigest): Outcome | null {
     const answered = replay.find(digest, clock.monotonicMs())
     if (answered !== undefined) return countReplay(counters, answered)
     const backlog = parts.backlog()

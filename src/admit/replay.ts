@@ -1,42 +1,95 @@
 import { hash } from 'node:crypto'
+import { DIGEST_WORDS } from '../model/batch.ts'
 import type { Outcome } from '../model/outcome.ts'
+import { RowIndex } from './row-index.ts'
 
 /** A sender that repeats a push after its timeout does so within minutes. */
 const REMEMBERED_MS = 10 * 60_000
-/** Answers are small; this many of them take about 40 MB. */
-const ANSWERS_MAX = 200_000
+/** Five hundred pushes a second for so long. */
+const ANSWERS_MAX = 300_000
+
+/** 128 bits of SHA-256 over a push and where it is from. */
+export type PushDigest = Uint32Array
 
 /**
  * The answers to committed pushes, by the digest of their bytes. The same bytes from the
  * same sender get the same answer without being read again: of a repeated push only each
  * series' newest sample could be recognised one by one.
+ *
+ * A class, because the columns are a ring with an index: answers `oldest` to `next` are
+ * known, each in the row of its number. Columns and no objects, because the collector would
+ * look through all of those again and again.
  */
 export class ReplayMemory {
-  readonly #answers = new Map<string, { outcome: Outcome; sinceMs: number }>()
+  readonly #digests = new Uint32Array(ANSWERS_MAX * DIGEST_WORDS)
+  readonly #sinceMs = new Float64Array(ANSWERS_MAX)
+  /** Samples, histograms and exemplars written. */
+  readonly #written = new Uint32Array(ANSWERS_MAX * 3)
+  /** What was refused, of the few answers that say so. */
+  readonly #reasons = new Map<number, string>()
+  readonly #index: RowIndex
+  #oldest = 0
+  #next = 0
 
-  /** Digest of a push: its protocol, its sender and its compressed bytes. */
-  static digest(protocol: string, cluster: string, body: Uint8Array): string {
-    return `${protocol} ${cluster} ${hash('sha256', body, 'base64')}`
+  constructor() {
+    this.#index = new RowIndex(this.#digests, DIGEST_WORDS, (row) => !this.#isKnown(row))
   }
 
-  find(digest: string, nowMs: number): Outcome | undefined {
-    const answer = this.#answers.get(digest)
-    return answer !== undefined && nowMs - answer.sinceMs <= REMEMBERED_MS
-      ? answer.outcome
-      : undefined
+  /** Digest of a push: its protocol, its sender and its compressed bytes. */
+  static digest(protocol: string, cluster: string, body: Uint8Array): PushDigest {
+    const digest = wordsOf(hash('sha256', body, 'buffer'))
+    const origin = wordsOf(hash('sha256', `${protocol} ${cluster}`, 'buffer'))
+    return digest.map((word, i) => word ^ origin[i]!)
+  }
+
+  find(digest: PushDigest, nowMs: number): Outcome | undefined {
+    const row = this.#index.find(digest, 0)
+    if (row < 0 || nowMs - this.#sinceMs[row]! > REMEMBERED_MS) return undefined
+    const [samples, histograms, exemplars] = this.#written.subarray(row * 3, row * 3 + 3)
+    const written = { samples: samples!, histograms: histograms!, exemplars: exemplars! }
+    const reason = this.#reasons.get(row)
+    return reason === undefined
+      ? { kind: 'accepted', written }
+      : { kind: 'partial', written, reason }
   }
 
   /** Only for pushes whose good part is on disk. Times are monotonic milliseconds. */
-  remember(digest: string, outcome: Outcome, nowMs: number): void {
-    this.#answers.delete(digest)
-    this.#answers.set(digest, { outcome, sinceMs: nowMs })
-    for (const [oldest, { sinceMs }] of this.#answers) {
-      if (this.#answers.size <= ANSWERS_MAX && nowMs - sinceMs <= REMEMBERED_MS) break
-      this.#answers.delete(oldest)
-    }
+  remember(digest: PushDigest, outcome: Outcome, nowMs: number): void {
+    if (outcome.kind !== 'accepted' && outcome.kind !== 'partial') return
+    this.#forgetOld(nowMs)
+    // The same push twice at once: the first one's answer stays.
+    if (this.#index.find(digest, 0) >= 0) return
+    const row = this.#next % ANSWERS_MAX
+    const { samples, histograms, exemplars } = outcome.written
+    this.#digests.set(digest, row * DIGEST_WORDS)
+    this.#sinceMs[row] = nowMs
+    this.#written.set([samples, histograms, exemplars], row * 3)
+    if (outcome.kind === 'partial') this.#reasons.set(row, outcome.reason)
+    this.#next += 1
+    this.#index.add(row)
   }
 
   get size(): number {
-    return this.#answers.size
+    return this.#next - this.#oldest
   }
+
+  #forgetOld(nowMs: number): void {
+    while (this.#oldest < this.#next) {
+      const row = this.#oldest % ANSWERS_MAX
+      if (this.size < ANSWERS_MAX && nowMs - this.#sinceMs[row]! <= REMEMBERED_MS) return
+      this.#index.remove(row)
+      this.#digests.fill(0, row * DIGEST_WORDS, (row + 1) * DIGEST_WORDS)
+      this.#reasons.delete(row)
+      this.#oldest += 1
+    }
+  }
+
+  #isKnown(row: number): boolean {
+    const first = this.#oldest % ANSWERS_MAX
+    return (row - first + ANSWERS_MAX) % ANSWERS_MAX < this.size
+  }
+}
+
+function wordsOf(digest: Buffer): Uint32Array {
+  return Uint32Array.from({ length: DIGEST_WORDS }, (_, i) => digest.readUInt32LE(i * 4))
 }

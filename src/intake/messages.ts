@@ -1,3 +1,4 @@
+import type { PushDigest } from '../admit/replay.ts'
 import type { LogFields } from '../base/log.ts'
 import type { Address } from '../base/units.ts'
 import type { KernelMemory } from '../kernel/kernel.ts'
@@ -33,7 +34,7 @@ export type FromThread =
       id: number
       slot: number
       cluster: string
-      digest: string
+      digest: PushDigest
       rawBytes: number
       bodyBytes: number
       rejections: PlainRejections
