@@ -61,6 +61,8 @@ export class Delivery {
   readonly #parts: DeliveryParts
   /** In log order: the first one is the oldest that the destination does not have. */
   readonly #ahead: Ahead[] = []
+  #aheadBytes = 0
+  #inFlight = 0
   readonly #stopping = new AbortController()
   #readUpTo: number
   #wake = () => {}
@@ -118,6 +120,7 @@ export class Delivery {
 
   async #deliverFrom(reader: LogReader): Promise<void> {
     const { log } = this.#parts
+    let commit: Promise<void> | null = null
     while (!this.#signal.aborted) {
       // Set before looking, so that what ends meanwhile is not missed.
       const woken = new Promise<void>((resolve) => {
@@ -128,33 +131,55 @@ export class Delivery {
         if (record === null) break
         const block = this.#parts.decodeBlock(record)
         this.#readUpTo = record.lsn
-        if (block !== null) this.#ahead.push({ block, isInFlight: false })
+        if (block !== null) this.#add(block)
       }
-      for (const next of this.#ahead) if (this.#isSendable(next)) this.#send(next)
-      // A commit is of interest only when there is room for what it brings.
-      const commit = this.#hasRoom() ? [log.waitBeyond(this.#readUpTo, this.#signal)] : []
-      await Promise.race([woken, ...commit])
+      this.#sendAll()
+      // A commit is of interest only when there is room for what it brings. The wait for it
+      // outlives a turn: whoever waited anew each time would leave many behind.
+      if (!this.#hasRoom()) await woken
+      else {
+        commit ??= log.waitBeyond(this.#readUpTo, this.#signal).then(() => {
+          commit = null
+        })
+        await Promise.race([woken, commit])
+      }
     }
   }
 
-  #hasRoom(): boolean {
-    const bytes = this.#ahead.reduce((sum, { block }) => sum + block.message.length, 0)
-    return this.#ahead.length < AHEAD_BLOCKS_MAX && bytes < AHEAD_BYTES_MAX
+  #add(block: Block): void {
+    this.#ahead.push({ block, isInFlight: false })
+    this.#aheadBytes += block.message.length
   }
 
-  #isSendable({ block, isInFlight }: Ahead): boolean {
-    const inFlight = this.#ahead.filter((other) => other.isInFlight).length
-    if (isInFlight || inFlight >= IN_FLIGHT_MAX) return false
-    return !this.#ahead.some(
-      (other) => other.block.cluster === block.cluster && other.block.number <= block.fence,
-    )
+  #remove(done: Ahead): void {
+    this.#ahead.splice(this.#ahead.indexOf(done), 1)
+    this.#aheadBytes -= done.block.message.length
+  }
+
+  #hasRoom(): boolean {
+    return this.#ahead.length < AHEAD_BLOCKS_MAX && this.#aheadBytes < AHEAD_BYTES_MAX
+  }
+
+  #sendAll(): void {
+    for (const next of this.#ahead) {
+      if (this.#inFlight === IN_FLIGHT_MAX) return
+      if (!next.isInFlight && this.#isDue(next.block)) this.#send(next)
+    }
+  }
+
+  /** Blocks are in the order of the log: what a fence waits for is behind the cluster's oldest. */
+  #isDue({ cluster, fence }: Block): boolean {
+    const oldest = this.#ahead.find(({ block }) => block.cluster === cluster)
+    return oldest === undefined || oldest.block.number > fence
   }
 
   #send(next: Ahead): void {
     next.isInFlight = true
+    this.#inFlight += 1
     this.#parts.deliver(next.block, this.#signal).then(
       (delivered) => {
-        this.#ahead.splice(this.#ahead.indexOf(next), 1)
+        this.#inFlight -= 1
+        this.#remove(next)
         this.#parts.onDelivered(next.block, delivered)
         this.#wake()
       },
@@ -170,6 +195,7 @@ export class Delivery {
     later.then(
       () => {
         next.isInFlight = false
+        this.#inFlight -= 1
         this.#wake()
       },
       () => {},

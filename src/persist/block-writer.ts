@@ -83,7 +83,7 @@ export class BlockWriter {
   async committed(): Promise<number> {
     await this.#log.commit()
     const { committedLsn } = this.#log
-    this.#sealed = this.#sealed.filter(({ number }) => number > committedLsn)
+    while (this.#sealed.length > 0 && this.#sealed[0]!.number <= committedLsn) this.#sealed.shift()
     return committedLsn
   }
 }
