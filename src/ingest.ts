@@ -154,13 +154,12 @@ export function createIngest(parts: IngestParts) {
 }
 
 function countsOf(batch: Batch): Counts {
-  const counts = noCounts()
-  for (let i = 0; i < batch.sampleCount; i++) {
-    if (batch.sampleHistogramEnd[i]! > 0) counts.histograms += 1
-    else counts.samples += 1
+  const { sampleCount, sampleHistogramEnd } = batch
+  let histograms = 0
+  if (batch.histogramByteCount > 0) {
+    for (let i = 0; i < sampleCount; i++) if (sampleHistogramEnd[i]! > 0) histograms += 1
   }
-  counts.exemplars = batch.exemplarCount
-  return counts
+  return { samples: sampleCount - histograms, histograms, exemplars: batch.exemplarCount }
 }
 
 /**
@@ -174,9 +173,15 @@ function isKeptAsItCame(batch: Batch, { kept, held, addsMetadata }: Judgement): 
 
 /** Cuts a batch at series borders into slices that fit a block. An ordinary push is one slice. */
 function* slicesOf(batch: Batch): Generator<Slice> {
+  const { seriesCount, sampleCount, sampleSeries } = batch
+  if (sampleCount <= BLOCK_SAMPLES_MAX) {
+    if (seriesCount === 0) return
+    yield { fromSeries: 0, toSeries: seriesCount, fromSample: 0, toSample: sampleCount }
+    return
+  }
   let slice: Slice = { fromSeries: 0, toSeries: 0, fromSample: 0, toSample: 0 }
-  for (let series = 0; series < batch.seriesCount; series++) {
-    while (slice.toSample < batch.sampleCount && batch.sampleSeries[slice.toSample] === series) {
+  for (let series = 0; series < seriesCount; series++) {
+    while (slice.toSample < sampleCount && sampleSeries[slice.toSample] === series) {
       slice.toSample += 1
     }
     slice.toSeries = series + 1

@@ -1,6 +1,7 @@
 import { Pool } from 'undici'
 import type { Counts } from '../model/counts.ts'
 import type { Answer, Protocol } from './answer.ts'
+import { exchange } from './exchange.ts'
 
 export type PostOptions = {
   /** A user and a password in it become basic authentication. */
@@ -72,33 +73,19 @@ export function createPost(options: PostOptions): Post {
   async function post({ body, protocol, attempt, signal }: PostRequest): Promise<Answer> {
     const retry = attempt > 0 ? { 'retry-attempt': String(attempt) } : {}
     const headers = { ...common, ...PROTOCOL_HEADERS[protocol], ...retry }
-    const giveUp = new AbortController()
-    const abort = () => giveUp.abort(new Error('given up'))
-    // undici's own timeouts each cover a part of the way; this one covers all of it.
-    const late = () => giveUp.abort(new Error(`no answer within ${timeoutMs} ms`))
-    const timer = setTimeout(late, timeoutMs)
-    signal?.addEventListener('abort', abort, { once: true })
-    if (signal?.aborted) abort()
+    const request = { path, method: 'POST' as const, headers, body }
+    const limits = { timeoutMs, bodyBytesMax: RESPONSE_BYTES_MAX }
     try {
-      const response = await pool.request({
-        path,
-        method: 'POST',
-        headers,
-        body,
-        signal: giveUp.signal,
-      })
+      const response = await exchange(pool, { request, ...limits, ...(signal && { signal }) })
       return {
         kind: 'response',
-        status: response.statusCode,
+        status: response.status,
         written: writtenOf(response.headers),
         retryAfter: headerOf(response.headers, 'retry-after'),
-        text: await beginningOf(response.body),
+        text: response.body.toString('utf8'),
       }
     } catch (error) {
       return { kind: 'failed', reason: textOf(error), maybeStored: !neverLeft(error) }
-    } finally {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
     }
   }
 
@@ -135,18 +122,6 @@ function countOf(headers: ResponseHeaders, name: string): number | null {
 function headerOf(headers: ResponseHeaders, name: string): string | null {
   const value = headers[name]
   return (Array.isArray(value) ? value[0] : value) ?? null
-}
-
-/** Leaving the loop early destroys the body, and with it the connection that brings it. */
-async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let room = RESPONSE_BYTES_MAX
-  for await (const chunk of body) {
-    chunks.push(chunk.subarray(0, room))
-    room -= chunk.length
-    if (room <= 0) break
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** Failures before there was a connection: nothing can have been stored. */
