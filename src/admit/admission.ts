@@ -1,14 +1,16 @@
 import { type Batch, DIGEST_WORDS, grown } from '../model/batch.ts'
-import { noCounts } from '../model/counts.ts'
-import { createJudgement, type Judgement, type Slice } from '../model/judgement.ts'
+import { clearJudgement, createJudgement, type Judgement, type Slice } from '../model/judgement.ts'
 import { Exemplars } from './exemplars.ts'
 import { MetadataMemory } from './metadata.ts'
 import { metricName } from './metric-name.ts'
+import { PlainJudge, type PushContext } from './plain-judge.ts'
+import { describeRefusal, type Refusal } from './refusal.ts'
 import {
   BLOCK,
   FAMILY,
   FAMILY_EPOCH,
   INTERVAL_SECONDS,
+  INTERVAL_SECONDS_MAX,
   NEWEST_BITS,
   NEWEST_MS,
   ROW_DOUBLES,
@@ -54,6 +56,7 @@ export class Admission {
   untrackedSamples = 0
 
   readonly #undo: UndoLog
+  readonly #plain: PlainJudge
   readonly #outOfOrderWindowMs: number
   /** Whoever has no row may have been in any block up to this one. */
   #floor: number
@@ -71,6 +74,7 @@ export class Admission {
     this.table = new SeriesTable(seriesMax)
     this.exemplars = new Exemplars(this.table)
     this.#undo = new UndoLog(this.table)
+    this.#plain = new PlainJudge(this.table, this.#undo)
     this.#outOfOrderWindowMs = outOfOrderWindowMs
     this.#floor = lastBlock
   }
@@ -83,14 +87,19 @@ export class Admission {
    * @param nowSeconds monotonic, for the expiry of series
    */
   judge(batch: Batch, slice: Slice, block: number, nowMs: number, nowSeconds: number): Judgement {
-    const judgement = this.#clear(batch)
-    const { sampleSeries } = batch
-    let sample = slice.fromSample
-    for (let series = slice.fromSeries; series < slice.toSeries; series++) {
-      let end = sample
-      while (end < slice.toSample && sampleSeries[end] === series) end += 1
-      this.#judgeSeries(batch, series, sample, end, block, nowMs, nowSeconds)
-      sample = end
+    const judgement = this.#judgement
+    clearJudgement(judgement, batch.exemplarCount)
+    this.#seriesRow = grown(this.#seriesRow, batch.seriesCount)
+    this.#carries = grown(this.#carries, batch.seriesCount)
+    const aheadMs = nowMs + AHEAD_MS_MAX
+    const context = { block, aheadMs, nowSeconds, epoch: this.metadata.epoch }
+    for (let rest = this.#judgePlain(batch, slice, context); rest.fromSeries < rest.toSeries; ) {
+      const { fromSeries, fromSample } = rest
+      let end = fromSample
+      while (end < rest.toSample && batch.sampleSeries[end] === fromSeries) end += 1
+      this.#judgeSeries(batch, fromSeries, fromSample, end, block, nowMs, nowSeconds)
+      rest = { ...rest, fromSeries: fromSeries + 1, fromSample: end }
+      rest = this.#judgePlain(batch, rest, context)
     }
     this.exemplars.judge(batch, slice, this.#seriesRow, this.#carries, block, nowMs, judgement)
     return judgement
@@ -113,6 +122,24 @@ export class Admission {
     const rows = Math.ceil(this.table.rowsUsed / SWEEPS_PER_ROUND)
     this.#floor = Math.max(this.#floor, this.table.sweep(rows, nowSeconds))
     this.exemplars.expire(nowMs)
+  }
+
+  /** Judges the plain series that `slice` begins with, and returns what is left of it. */
+  #judgePlain(batch: Batch, slice: Slice, context: PushContext): Slice {
+    const plain = this.#plain
+    const judgement = this.#judgement
+    const series = plain.judge(batch, slice, context, this.#guess, this.#seriesRow, this.#carries)
+    this.#guess += series
+    this.duplicateSamples += plain.duplicates
+    judgement.kept.samples += plain.kept - plain.keptHistograms
+    judgement.kept.histograms += plain.keptHistograms
+    if (plain.addsMetadata) judgement.addsMetadata = true
+    judgement.fence = Math.max(judgement.fence, plain.fence)
+    judgement.minTimestampMs = Math.min(judgement.minTimestampMs, plain.minTimestampMs)
+    judgement.maxTimestampMs = Math.max(judgement.maxTimestampMs, plain.maxTimestampMs)
+    this.#newestMs = Math.max(this.#newestMs, plain.maxTimestampMs)
+    const { fromSeries, toSeries, fromSample, toSample } = slice
+    return { fromSeries: fromSeries + series, toSeries, fromSample: fromSample + series, toSample }
   }
 
   #judgeSeries(
@@ -192,7 +219,7 @@ export class Admission {
       this.#carry(row, block, isEmpty)
       if (isNewer) {
         if (!isEmpty) {
-          const seconds = Math.min(65_535, (timestampMs - newestMs) / 1000)
+          const seconds = Math.min(INTERVAL_SECONDS_MAX, (timestampMs - newestMs) / 1000)
           words[row * ROW_WORDS + INTERVAL_SECONDS] = seconds
         }
         doubles[newestAt] = timestampMs
@@ -247,23 +274,14 @@ export class Admission {
     if (timestampMs > this.#newestMs) this.#newestMs = timestampMs
   }
 
-  #refuse(batch: Batch, sample: number, reason: 'late' | 'too-far-ahead', nowMs: number): void {
-    const isHistogram = batch.sampleHistogramEnd[sample]! > 0
-    const counts = isHistogram ? { histograms: 1 } : { samples: 1 }
-    const { refused } = this.#judgement
-    if (isHistogram) refused.histograms += 1
-    else refused.samples += 1
-    batch.rejections.add(reason, counts, () => {
-      const name = metricName(batch, batch.sampleSeries[sample]!)
-      const timestampMs = batch.sampleTimestampMs[sample]!
-      if (reason === 'late') {
-        const row = this.#seriesRow[batch.sampleSeries[sample]!]!
-        const newestMs = this.table.doubles[row * ROW_DOUBLES + NEWEST_MS]!
-        return `${name} at ${timestampMs} is out of order: the series is at ${newestMs} already`
-      }
-      const seconds = Math.round((timestampMs - nowMs) / 1000)
-      return `${name} at ${timestampMs} is ${seconds} s ahead: check the sender's clock`
-    })
+  #refuse(batch: Batch, sample: number, reason: Refusal, nowMs: number): void {
+    const kind = batch.sampleHistogramEnd[sample]! > 0 ? 'histograms' : 'samples'
+    this.#judgement.refused[kind] += 1
+    const rowAt = this.#seriesRow[batch.sampleSeries[sample]!]! * ROW_DOUBLES
+    const newestMs = this.table.doubles[rowAt + NEWEST_MS]!
+    batch.rejections.add(reason, { [kind]: 1 }, () =>
+      describeRefusal(batch, sample, reason, nowMs, newestMs),
+    )
   }
 
   /** Looks up the series' family, once per series and change of metadata. */
@@ -277,21 +295,5 @@ export class Admission {
     const family = table.words[at + FAMILY]!
     batch.seriesFamily[series] = family
     if (family !== 0 && batch.seriesMetadataType[series] === 0) this.#judgement.addsMetadata = true
-  }
-
-  #clear(batch: Batch): Judgement {
-    const judgement = this.#judgement
-    this.#seriesRow = grown(this.#seriesRow, batch.seriesCount)
-    this.#carries = grown(this.#carries, batch.seriesCount)
-    judgement.exemplarCarrier = grown(judgement.exemplarCarrier, batch.exemplarCount)
-    judgement.exemplarCarrier.fill(-1, 0, batch.exemplarCount)
-    judgement.held.length = 0
-    judgement.addsMetadata = false
-    judgement.kept = noCounts()
-    judgement.refused = noCounts()
-    judgement.fence = 0
-    judgement.minTimestampMs = Number.POSITIVE_INFINITY
-    judgement.maxTimestampMs = Number.NEGATIVE_INFINITY
-    return judgement
   }
 }

@@ -22,8 +22,9 @@ export const NEWEST_BITS = 6
 export const BLOCK = 4
 /** Word: when the series was last seen, in monotonic seconds. */
 export const SEEN_SECONDS = 10
-/** Word: distance of its last two samples. */
+/** Word: distance of its last two samples, as far as it matters. */
 export const INTERVAL_SECONDS = 11
+export const INTERVAL_SECONDS_MAX = 65_535
 /** Double: timestamp of the newest exemplar that was accepted. */
 export const EXEMPLAR_MS = 6
 /** Word: place of its family in the metadata memory, and the epoch in which it was looked up. */

@@ -1,3 +1,4 @@
+import { grown } from './batch.ts'
 import { type Counts, noCounts } from './counts.ts'
 
 /** An exemplar that came without a sample of its series and waits for the next one. */
@@ -50,4 +51,17 @@ export function createJudgement(): Judgement {
     minTimestampMs: Number.POSITIVE_INFINITY,
     maxTimestampMs: Number.NEGATIVE_INFINITY,
   }
+}
+
+/** Nothing is decided yet, for a batch of so many exemplars. */
+export function clearJudgement(judgement: Judgement, exemplars: number): void {
+  judgement.exemplarCarrier = grown(judgement.exemplarCarrier, exemplars)
+  judgement.exemplarCarrier.fill(-1, 0, exemplars)
+  judgement.addsMetadata = false
+  judgement.held.length = 0
+  judgement.kept = noCounts()
+  judgement.refused = noCounts()
+  judgement.fence = 0
+  judgement.minTimestampMs = Number.POSITIVE_INFINITY
+  judgement.maxTimestampMs = Number.NEGATIVE_INFINITY
 }

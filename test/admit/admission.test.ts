@@ -141,3 +141,22 @@ test('a series that comes back after its row expired waits for the block that ca
   const batch = batchOf([{ series: 1, timestampMs: 6, value: 1 }])
   expect(admission.judge(batch, wholeOf(batch), 9, NOW_MS, 1000).fence).toBe(6)
 })
+
+test('judges alike whether series stand in the rows where they are expected or not', () => {
+  fc.assert(
+    fc.property(fc.array(push, { maxLength: 8 }), (pushes) => {
+      const [straight, mixed] = [admissionOf(), admissionOf()]
+      pushes.forEach((rows, i) => {
+        // A push of a series that nobody asked for makes the next guess wrong.
+        judge(mixed, [{ series: 900 + i, timestampMs: 1, value: 1 }], 2 * i + 1)
+        expect(judge(mixed, rows, 2 * i + 2)).toEqual(judge(straight, rows, i + 1))
+      })
+      const of = ({ duplicateSamples, conflictingSamples }: Admission) => [
+        duplicateSamples,
+        conflictingSamples,
+      ]
+      expect(of(mixed)).toEqual(of(straight))
+    }),
+    { numRuns },
+  )
+})

@@ -1,0 +1,135 @@
+import { type Batch, DIGEST_WORDS } from '../model/batch.ts'
+import type { Slice } from '../model/judgement.ts'
+import {
+  BLOCK,
+  FAMILY,
+  FAMILY_EPOCH,
+  INTERVAL_SECONDS,
+  INTERVAL_SECONDS_MAX,
+  NEWEST_BITS,
+  NEWEST_MS,
+  ROW_DOUBLES,
+  ROW_WORDS,
+  SEEN_SECONDS,
+  type SeriesTable,
+} from './series-table.ts'
+import type { UndoLog } from './undo.ts'
+
+/** What is the same for all series of a push. */
+export type PushContext = {
+  block: number
+  /** Samples later than this are from the future. */
+  aheadMs: number
+  nowSeconds: number
+  /** Of the metadata memory. */
+  epoch: number
+}
+
+/**
+ * Judges series as nearly all come: one sample, in the row where it is expected, newer than
+ * all before or the newest once more. By the rules of `Admission`, in one loop and half the
+ * time: what is counted stays in registers until a series comes that is not plain.
+ *
+ * A class, because what `judge` found stands in its fields until the next call.
+ */
+export class PlainJudge {
+  kept = 0
+  keptHistograms = 0
+  duplicates = 0
+  fence = 0
+  minTimestampMs = 0
+  maxTimestampMs = 0
+  /** Whether a family describes a series that came without a description. */
+  addsMetadata = false
+  readonly #table: SeriesTable
+  readonly #undo: UndoLog
+
+  constructor(table: SeriesTable, undo: UndoLog) {
+    this.#table = table
+    this.#undo = undo
+  }
+
+  /**
+   * Judges series of `slice`, from the one that its first sample belongs to, up to the first that
+   * is not plain, and returns how many they were. Each has one sample.
+   *
+   * @param guess the row of the first; the next one's is behind it
+   */
+  judge(
+    batch: Batch,
+    { fromSeries, toSeries, fromSample, toSample }: Slice,
+    { block, aheadMs, nowSeconds, epoch }: PushContext,
+    guess: number,
+    seriesRow: Int32Array,
+    carries: Uint8Array,
+  ): number {
+    const { words, doubles, rowsUsed } = this.#table
+    const { seriesIdentity, seriesFamily, seriesMetadataType, sampleKeep } = batch
+    const { sampleSeries, sampleTimestampMs, sampleBits, sampleHistogramEnd } = batch
+    let kept = 0
+    let histograms = 0
+    let duplicates = 0
+    let fence = 0
+    let minTimestampMs = Number.POSITIVE_INFINITY
+    let maxTimestampMs = Number.NEGATIVE_INFINITY
+    let addsMetadata = false
+    const end = Math.min(toSeries - fromSeries, toSample - fromSample, rowsUsed - guess)
+    let i = 0
+    for (; i < end; i++) {
+      const series = fromSeries + i
+      const sample = fromSample + i
+      const at = (guess + i) * ROW_WORDS
+      const id = series * DIGEST_WORDS
+      if (words[at] !== seriesIdentity[id] || words[at + 1] !== seriesIdentity[id + 1]) break
+      if (words[at + 2] !== seriesIdentity[id + 2] || words[at + 3] !== seriesIdentity[id + 3])
+        break
+      if (sampleSeries[sample] !== series) break
+      if (sample + 1 < toSample && sampleSeries[sample + 1] === series) break
+
+      const timestampMs = sampleTimestampMs[sample]!
+      const newestMs = doubles[(guess + i) * ROW_DOUBLES + NEWEST_MS]!
+      const low = sampleBits[sample * 2]!
+      const high = sampleBits[sample * 2 + 1]!
+      const isSame = words[at + NEWEST_BITS] === low && words[at + NEWEST_BITS + 1] === high
+      const isDuplicate = timestampMs === newestMs && isSame
+      if (timestampMs > aheadMs || !(timestampMs > newestMs || isDuplicate)) break
+      if (epoch !== 0 && words[at + FAMILY_EPOCH] !== epoch) break
+
+      const family = epoch === 0 ? 0 : words[at + FAMILY]!
+      if (family !== 0 && seriesMetadataType[series] === 0) addsMetadata = true
+      seriesFamily[series] = family
+      seriesRow[series] = guess + i
+      words[at + SEEN_SECONDS] = nowSeconds
+      if (isDuplicate) {
+        sampleKeep[sample] = 0
+        carries[series] = 0
+        duplicates += 1
+        continue
+      }
+      const blockAt = (guess + i) * ROW_DOUBLES + BLOCK
+      const last = doubles[blockAt]!
+      if (last !== block) this.#undo.record(guess + i, block, false)
+      if (last < block && last > fence) fence = last
+      doubles[blockAt] = block
+      const seconds = (timestampMs - newestMs) / 1000
+      words[at + INTERVAL_SECONDS] = seconds < INTERVAL_SECONDS_MAX ? seconds : INTERVAL_SECONDS_MAX
+      doubles[(guess + i) * ROW_DOUBLES + NEWEST_MS] = timestampMs
+      words[at + NEWEST_BITS] = low
+      words[at + NEWEST_BITS + 1] = high
+      sampleKeep[sample] = 1
+      carries[series] = 1
+      kept += 1
+      if (sampleHistogramEnd[sample]! > 0) histograms += 1
+      if (timestampMs < minTimestampMs) minTimestampMs = timestampMs
+      if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs
+    }
+    this.kept = kept
+    this.keptHistograms = histograms
+    this.duplicates = duplicates
+    this.fence = fence
+    this.minTimestampMs = minTimestampMs
+    this.maxTimestampMs = maxTimestampMs
+    this.addsMetadata = addsMetadata
+    return i
+  }
+}
