@@ -18,8 +18,8 @@ export const ELEMENTS_MAX = 2097152
 export const REFS_MAX = RAW_BYTES_MAX
 /** Behind each region: loads and stores of 16 bytes may go beyond the end. */
 const SLACK = 64
-/** What the last series may bring before somebody sees that there are too many symbols. */
-export const SYMBOL_ROOM = SYMBOLS_MAX + 8192
+/** One symbol too many is told from none. */
+export const SYMBOL_ROOM = SYMBOLS_MAX + 64
 /** The same of series and samples. */
 export const ELEMENT_ROOM = ELEMENTS_MAX + 64
 

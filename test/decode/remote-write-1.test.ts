@@ -154,3 +154,23 @@ test('limits: too many symbols or families are malformed', () => {
   const families = Array.from({ length: 4 }, () => ({ type: 1, metricFamilyName: 'x' }))
   expect(decode(rw1Of([], families), batch)).toContain('more than 3 metric families')
 })
+
+test('limits: a series of more labels than there may be symbols is malformed, and nothing else', () => {
+  const decode = createRemoteWrite1Decoder(KEY)
+  const batch = createBatch()
+  const label = (i: number) => {
+    const value = Buffer.from(i.toString(36).padStart(5, '0'))
+    return Buffer.concat([Uint8Array.of(0x0a, 10, 0x0a, 1, 0x61, 0x12, 5), value])
+  }
+  const labels = Buffer.concat(Array.from({ length: 1_100_000 }, (_, i) => label(i)))
+  const tag = Uint8Array.of(0x0a, ...varint(labels.length))
+  expect(decode(Buffer.concat([tag, labels]), batch)).toContain('more than 1048576 symbols')
+  expect(batch.seriesCount).toBe(0)
+  // What was too much has left nothing behind.
+  expect(decode(rw1Of([withSample({ __name__: 'up' })]), batch)).toBeNull()
+  expect(batch.seriesCount).toBe(1)
+})
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(Math.floor(value / 0x80))]
+}

@@ -14,6 +14,7 @@ import {
   SYMBOL_HASH,
   SYMBOL_START,
   SYMBOL_TRAITS,
+  SYMBOLS_MAX,
 } from '../layout'
 import { areEqual, isBefore, isUtf8 } from './bytes'
 import { digest } from './digest'
@@ -63,9 +64,13 @@ export function digestOf(symbol: u32): v128 {
   return v128.load(SYMBOL_DIGEST + ((<usize>symbol) << 4))
 }
 
-/** The string `[from, to)` of the raw body as a new symbol. */
+/**
+ * The string `[from, to)` of the raw body as a new symbol. One more than are allowed is the
+ * last: the request is refused for it, and whatever comes after is symbol 0.
+ */
 export function addSymbol(from: usize, to: usize): u32 {
   const symbol = load<u32>(REGISTERS + AT_SYMBOL_COUNT * 4)
+  if (symbol > <u32>SYMBOLS_MAX) return 0
   store<u32>(REGISTERS + AT_SYMBOL_COUNT * 4, symbol + 1)
   const word = (<usize>symbol) << 2
   store<u32>(SYMBOL_START + word, <u32>(from - RAW))
