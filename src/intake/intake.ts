@@ -1,6 +1,7 @@
 import { ReplayMemory } from '../admit/replay.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import { release } from '../base/memory.ts'
 import type { Address } from '../base/units.ts'
 import {
   createIngest,
@@ -62,7 +63,14 @@ function inThisThread(parts: IntakeParts): Intake {
     if (known !== null) return known
     const reason = readPush(readParts, push, batch)
     if (reason !== null) return ingest.malformed(reason)
-    return ingest.take({ sender: push.sender, digest, batch, body: () => push.body })
+    let isKept = false
+    const body = () => {
+      isKept = true
+      return push.body
+    }
+    const outcome = ingest.take({ sender: push.sender, digest, batch, body })
+    if (push.isBodyOurs && !isKept) release(push.body)
+    return outcome
   }
 
   const endpointParts = { address, ingest: receive, permits, clock, random, log, isShared: false }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import type { LogFields, Logger } from '../base/log.ts'
+import { release } from '../base/memory.ts'
 import { digestOf, type Push, readPush } from '../ingest.ts'
 import { AT_IS_IN_USE } from '../kernel/layout.ts'
 import { createBatch } from '../model/batch.ts'
@@ -61,15 +62,19 @@ async function ingest(push: Push): Promise<Outcome> {
     post({ kind: 'malformed' })
     return { kind: 'malformed', reason }
   }
+  const bodyBytes = push.body.length
+  const digest = digestOf(push)
+  // The kernel's memory has it, too.
+  if (push.isBodyOurs) release(push.body)
   const id = ++lastId
   post({
     kind: 'push',
     id,
     slot,
     cluster: push.sender.cluster,
-    digest: digestOf(push),
+    digest,
     rawBytes: batch.bytes.length,
-    bodyBytes: push.body.length,
+    bodyBytes,
     rejections: batch.rejections.plain(),
   })
   return new Promise((resolve) => open.set(id, resolve))

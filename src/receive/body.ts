@@ -10,7 +10,8 @@ export type BodyOptions = {
 }
 
 export type Body =
-  | { kind: 'whole'; bytes: Uint8Array }
+  /** `isOurs`: nobody else has a view of the memory, so it may be given back. */
+  | { kind: 'whole'; bytes: Uint8Array; isOurs: boolean }
   /** Longer than the limit; reading was stopped. */
   | { kind: 'too-large' }
   /** `grow` refused; reading was stopped. */
@@ -45,7 +46,7 @@ export function readBody(request: IncomingMessage, options: BodyOptions): Promis
       else if (announced === null && !options.grow(chunk.length)) finish({ kind: 'no-room' })
       else chunks.push(chunk)
     }
-    const onEnd = () => finish({ kind: 'whole', bytes: assembled(chunks, length) })
+    const onEnd = () => finish(assembled(chunks, length))
     const onGone = () => finish({ kind: 'gone' })
 
     function finish(body: Body): void {
@@ -61,6 +62,8 @@ export function readBody(request: IncomingMessage, options: BodyOptions): Promis
 }
 
 /** Most bodies come in one piece, which then needs no copy. */
-function assembled(chunks: Buffer[], length: number): Uint8Array {
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)
+function assembled(chunks: Buffer[], length: number): Body {
+  return chunks.length === 1
+    ? { kind: 'whole', bytes: chunks[0]!, isOurs: false }
+    : { kind: 'whole', bytes: Buffer.concat(chunks, length), isOurs: true }
 }

@@ -14,6 +14,8 @@ export type ReceivedPush = {
   sender: Sender
   protocol: Protocol
   body: Uint8Array
+  /** Nobody else has a view of the body's memory. */
+  isBodyOurs: boolean
   /** Wall time at which the whole body was there. */
   receivedMs: number
 }
@@ -98,7 +100,9 @@ export function createWriteHandler(parts: WriteParts): {
         return overload('too many requests at once: try again later', protocol, random())
       case 'whole': {
         const sender = parts.identify(request)
-        const push = { sender, protocol, body: body.bytes, receivedMs: clock.nowMs() }
+        const { bytes, isOurs } = body
+        const receivedMs = clock.nowMs()
+        const push = { sender, protocol, body: bytes, isBodyOurs: isOurs, receivedMs }
         return answerOutcome(await ingested(push), protocol, random())
       }
     }
