@@ -28,15 +28,11 @@ export class LabelList {
   /** Of the series that was settled last. */
   readonly identity = createIdentitySum()
 
-  #batch: Batch
+  #batch!: Batch
   #flaw: RejectReason | null = null
   #flawText = ''
   /** The symbol that the text speaks of, 0 for none. */
   #flawSymbol = 0
-
-  constructor(batch: Batch) {
-    this.#batch = batch
-  }
 
   beginRequest(batch: Batch): void {
     this.#batch = batch

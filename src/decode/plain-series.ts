@@ -3,8 +3,8 @@ import type { TimeSeriesDecoder } from './time-series.ts'
 
 /**
  * Series as nearly all of them come: labels that differ little from those of the series
- * before, one float sample, perhaps metadata. The kernel reads them in one go and from known
- * places, in an eighth of the time that the general way takes.
+ * before, one float sample of today, perhaps metadata. The kernel reads them in one go and
+ * from known places.
  *
  * Whatever looks otherwise is left to the general way, which also says what is wrong with it.
  */

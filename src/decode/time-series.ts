@@ -1,4 +1,4 @@
-import { type Batch, createBatch, DIGEST_WORDS } from '../model/batch.ts'
+import { type Batch, DIGEST_WORDS } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { RejectReason } from '../model/rejection.ts'
 import { ProtobufReader } from '../wire/protobuf-reader.ts'
@@ -23,10 +23,11 @@ import { isText } from './symbols.ts'
  */
 export class TimeSeriesDecoder {
   readonly reader = new ProtobufReader()
-  readonly labels: LabelList
+  readonly labels = new LabelList()
   readonly limits: RequestLimits
   readonly readLabels: ReadLabels
-  batch: Batch = createBatch()
+  /** Of the current request. */
+  batch!: Batch
 
   /** Of the current series; a decoder that reads them sets them. */
   metadataType = 0
@@ -45,7 +46,6 @@ export class TimeSeriesDecoder {
 
   constructor(key: DigestKey, limits: RequestLimits, readLabels: ReadLabels) {
     this.#key = key
-    this.labels = new LabelList(this.batch)
     this.limits = limits
     this.readLabels = readLabels
     this.#histogramDecoder = new HistogramDecoder(key)

@@ -160,7 +160,7 @@ export class Destination {
     const batch = this.#batches.pop() ?? createBatch()
     try {
       const raw = decompressInto(batch.kernel, message)
-      const problem = raw === null ? 'snappy: damaged' : this.#decode(raw, batch)
+      const problem = raw === null ? UNREADABLE : this.#decode(raw, batch)
       if (problem !== null) job.lose(counts, 'unreadable', problem)
       else await this.#deliverBatch(job, batch, counts)
     } finally {
@@ -215,6 +215,8 @@ export class Destination {
     }
   }
 }
+
+const UNREADABLE = 'the block cannot be decompressed: it is damaged, or larger than 64 MiB'
 
 /** What bisecting needs of a request: the two protocols take it apart differently. */
 type Ways = {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import {
   AT_OUT_BYTES,
   BODY,
-  BODY_BYTES_MAX,
+  BODY_ROOM,
   KEY,
   MEMORY_BYTES,
   OUT,
@@ -86,7 +86,7 @@ export class Kernel {
    * @param elementsAt where its first element lies, behind its length
    */
   decompress(block: Uint8Array, elementsAt: number, length: number): Uint8Array | null {
-    if (block.length > BODY_BYTES_MAX || length > RAW_BYTES_MAX) return null
+    if (block.length > BODY_ROOM || length > RAW_BYTES_MAX) return null
     this.#bytes.set(block, BODY)
     const isWhole = this.#exports.decompress(BODY + elementsAt, BODY + block.length, RAW, length)
     return isWhole === 0 ? null : this.raw(length)

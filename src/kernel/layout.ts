@@ -7,9 +7,9 @@
  * and not used costs addresses and no memory.
  */
 
-/** Of a push as it came, compressed. */
-export const BODY_BYTES_MAX = 33554432
-/** Decompressed. A push has as much at most; a block that was written anew may have more. */
+/** Of a push as it came, compressed, and of what is in it. */
+export const PUSH_BYTES_MAX = 33554432
+/** Decompressed: twice a push, because a block that was written anew may be larger. */
 export const RAW_BYTES_MAX = 67108864
 export const SYMBOLS_MAX = 1048576
 /** Series and samples, each. */
@@ -25,7 +25,8 @@ export const ELEMENT_ROOM = ELEMENTS_MAX + 64
 
 /** The kernel's own constants lie below. */
 export const REGISTERS = 65536
-export const REGISTERS_MAX = 128
+export const REGISTERS_MAX = 68
+/** The last four registers. */
 export const KEY = REGISTERS + 256
 
 /** Labels of the series before: pairs of symbols, and what each label takes in the body. */
@@ -66,7 +67,7 @@ export const SAMPLE_HISTOGRAM_END = SAMPLE_HISTOGRAM_START + ELEMENT_ROOM * 4
 export const SAMPLE_KEEP = SAMPLE_HISTOGRAM_END + ELEMENT_ROOM * 4
 export const SERIES_FAMILY = SAMPLE_KEEP + ELEMENT_ROOM
 
-/** Histograms, written anew; none takes more than twice of what it took. */
+/** Histograms, written anew: of a push, none takes four times what it took. */
 export const HISTOGRAM_BYTES_MAX = RAW_BYTES_MAX * 2
 export const HISTOGRAM_BYTES = SERIES_FAMILY + ELEMENT_ROOM * 4
 
@@ -120,11 +121,11 @@ export const AT_HAS_SERIES = 20
 /** How much of OUT is written, and the number of the message. */
 export const AT_OUT_BYTES = 21
 export const AT_OUT_STAMP = 22
-/** 1 while a batch that another thread decoded waits to be judged; for atomic access. */
-export const AT_IS_IN_USE = 32
 /** What has no number in the message yet. */
 export const AT_MISSING_SYMBOL = 23
 export const AT_MISSING_FAMILY = 24
+/** 1 while a batch that another thread decoded waits to be judged; for atomic access. */
+export const AT_IS_IN_USE = 25
 
 /** Traits of a symbol, judged once however many labels refer to it. */
 export const IS_UTF8 = 1

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import { PUSH_BYTES_MAX } from '../kernel/layout.ts'
 
 /** A compressed body may be this long, as with Prometheus. */
-export const BODY_BYTES_MAX = 32 * 1024 * 1024
+export const BODY_BYTES_MAX = PUSH_BYTES_MAX
 
 export type BodyOptions = {
   limitBytes: number

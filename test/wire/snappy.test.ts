@@ -45,6 +45,15 @@ const content = fc
   )
   .map((parts) => new Uint8Array(Buffer.concat(parts)))
 
+/** Bytes that look random, and the same ones for the same seed. */
+function noise(seed: number, length: number): Uint8Array {
+  let state = seed + 1
+  return Uint8Array.from({ length }, () => {
+    state = Math.imul(state, 1_664_525) + 1_013_904_223
+    return state >>> 24
+  })
+}
+
 test('the native library loads here and is the one in use', () => {
   expect(nativeSnappy()).not.toBeNull()
   const raw = Buffer.from('some content that repeats, some content that repeats')
@@ -63,6 +72,21 @@ for (const [name, implementation] of all) {
         expect(sameBytes(kernel.decompress(body), raw)).toBe(true)
       }),
       { numRuns },
+    )
+  })
+
+  test(`${name}: what is larger than a fragment comes back, whether it repeats or not`, () => {
+    // Snappy looks for repetition in fragments of 64 KiB, and copies reach over any distance.
+    const sizes = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 90_000 })), { maxLength: 6 })
+    fc.assert(
+      fc.property(sizes, (pieces) => {
+        const raw = Buffer.concat(pieces.map(([seed, length]) => noise(seed % 3, length)))
+        const body = implementation.compress(raw)
+        for (const other of [native, portable, kernel]) {
+          expect(sameBytes(other.decompress(body), raw)).toBe(true)
+        }
+      }),
+      { numRuns: Math.ceil(numRuns / 5) },
     )
   })
 

@@ -40,7 +40,8 @@ function startEpoch(): void {
   epoch += 1
   slotsTaken = 0
   if (epoch !== 0) return
-  memory.fill(SLOTS, 0, (<usize>slotCount) << 3)
+  // After 2^32 requests: of all slots, also those that only large ones use.
+  memory.fill(SLOTS, 0, SLOTS_MAX << 3)
   epoch = 1
 }
 
