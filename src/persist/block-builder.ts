@@ -84,8 +84,8 @@ export class BlockBuilder {
 
   #compressed(): { message: Uint8Array; rawBytes: number } {
     const parts = this.#writer.parts()
-    const block = this.#kernel.compress(parts)
     const rawBytes = parts[0].length + parts[1].length
+    const block = this.#kernel.compress(parts)
     return { message: copyOf(block, 0, block.length), rawBytes }
   }
 

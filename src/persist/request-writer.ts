@@ -1,4 +1,4 @@
-import { AT_MISSING_FAMILY, AT_MISSING_SYMBOL } from '../kernel/layout.ts'
+import { AT_MISSING_FAMILY, AT_MISSING_SYMBOL, PUSH_BYTES_MAX } from '../kernel/layout.ts'
 import type { Batch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
@@ -104,8 +104,13 @@ export class RequestWriter {
 
   #numberFamily(number: number): void {
     const { type, help, unit } = this.#familyOf(number)!
-    const symbols = this.#symbols
-    this.#batchSymbols.addFamily(number, type, symbols.intern(help), symbols.intern(unit))
+    this.#batchSymbols.addFamily(number, type, this.#text(help), this.#text(unit))
+  }
+
+  /** The symbol of a family's text; none where the message would outgrow what a reader takes. */
+  #text(text: Uint8Array): number {
+    const bytes = this.#symbols.out.at + text.length
+    return bytes > PUSH_BYTES_MAX ? 0 : this.#symbols.intern(text)
   }
 
   /** Adds the kept samples of the series that `from` belongs to, and returns the next sample. */
@@ -243,8 +248,8 @@ export class RequestWriter {
       const family = this.#familyOf(batch.seriesFamily[series]!)
       if (family === undefined) return
       type = family.type
-      help = this.#symbols.intern(family.help)
-      unit = this.#symbols.intern(family.unit)
+      help = this.#text(family.help)
+      unit = this.#text(family.unit)
     }
     const out = this.#out
     out.uint32(METADATA)

@@ -80,3 +80,26 @@ test('help that is empty under a number of its own is no help', () => {
   expect(decode(Buffer.concat(writer.parts()), batch)).toBeNull()
   expect(seriesOf(batch)[0]!.metadata).toEqual({ type: 0, help: '', unit: '' })
 })
+
+test('references of three bytes are read and written', () => {
+  // Beyond 16,384 symbols; of the series' labels and of what they bring along.
+  const series = Array.from({ length: 9_000 }, (_, i) => ({
+    labels: { __name__: `metric_${i}`, instance: `host-${i}` },
+    metadata: { type: 1, help: i % 1_000 === 999 ? `help ${i}` : '' },
+    samples: [{ value: i, timestamp: 1 }],
+  }))
+  const batch = createBatch()
+  expect(decode(rw2Of(series), batch)).toBeNull()
+  expect(batch.symbolCount).toBeGreaterThan(16_384)
+  batch.sampleKeep.fill(1, 0, series.length)
+  const writer = new RequestWriter(KEY, () => undefined)
+  writer.clear()
+  writer.add(batch, wholeOf(batch), createJudgement())
+  const read = createBatch()
+  expect(decode(Buffer.concat(writer.parts()), read)).toBeNull()
+  expect(seriesOf(read)).toEqual(seriesOf(batch))
+  expect(seriesOf(read)[8_999]?.labels).toEqual([
+    ['__name__', 'metric_8999'],
+    ['instance', 'host-8999'],
+  ])
+})
