@@ -100,9 +100,8 @@ export function createIngest(parts: IngestParts) {
     return backlog === null ? null : refuse(counters, backlog)
   }
 
-  function malformed(reason: string): Outcome {
+  function countMalformed(): void {
     counters.pushes.malformed += 1
-    return { kind: 'malformed', reason }
   }
 
   /** Takes what was read. The batch is done with when this returns, and not only resolves. */
@@ -152,7 +151,7 @@ export function createIngest(parts: IngestParts) {
     return { kind: 'partial', written, reason: sentence(batch.rejections) }
   }
 
-  return { withoutReading, malformed, take, counters }
+  return { withoutReading, countMalformed, take, counters }
 }
 
 function countsOf(batch: Batch): Counts {

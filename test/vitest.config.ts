@@ -1,4 +1,4 @@
-import { configDefaults, defineConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config'
 
 /** What goes from a push to a receiver, or the other way round: with two intake threads as well. */
 const END_TO_END = [
@@ -7,16 +7,14 @@ const END_TO_END = [
   'test/status/metrics.test.ts',
 ]
 
-const common = { root: '.', exclude: configDefaults.exclude }
-
 // biome-ignore lint/style/noDefaultExport: it is what Vitest looks for
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: 'one thread', include: ['test/**/*.test.ts'] } },
+      { test: { root: '.', name: 'one thread', include: ['test/**/*.test.ts'] } },
       {
         test: {
-          ...common,
+          root: '.',
           name: 'two threads',
           include: END_TO_END,
           env: { INTAKE_THREADS: '2' },

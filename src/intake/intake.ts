@@ -14,10 +14,10 @@ import {
 import { createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { Outcome } from '../model/outcome.ts'
-import { PERMIT_BYTES, Permits } from '../receive/permit.ts'
+import { PERMIT_BYTES, PERMIT_BYTES_MIN, Permits } from '../receive/permit.ts'
 import { createServer } from '../receive/server.ts'
+import type { RequestStatus } from '../status/sources.ts'
 import { createEndpoint, DRAIN_MS } from './endpoint.ts'
-import type { ThreadCounters } from './messages.ts'
 import { Pool } from './pool.ts'
 import { createReadParts } from './reader.ts'
 
@@ -38,7 +38,7 @@ export type Intake = {
   counters: IngestCounters
   /** Brings `requests` up to date. */
   refresh(): Promise<void>
-  requests(): ThreadCounters[]
+  requests(): RequestStatus[]
   /** Of all request bodies together. */
   bodyBytesMax: number
   /** Takes no more pushes, and gives those that were taken time to be answered. */
@@ -49,7 +49,7 @@ export function createIntake(parts: IntakeParts): Intake {
   return parts.threads === 1 ? inThisThread(parts) : inThreads(parts)
 }
 
-/** Everything in this thread: on one core nothing is faster. */
+/** Everything in this thread: nothing costs less. */
 function inThisThread(parts: IntakeParts): Intake {
   const { address, key, clock, random, log } = parts
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
@@ -62,7 +62,10 @@ function inThisThread(parts: IntakeParts): Intake {
     const known = ingest.withoutReading(digest)
     if (known !== null) return known
     const reason = readPush(readParts, push, batch)
-    if (reason !== null) return ingest.malformed(reason)
+    if (reason !== null) {
+      ingest.countMalformed()
+      return { kind: 'malformed', reason }
+    }
     let isKept = false
     const body = () => {
       isKept = true
@@ -89,12 +92,13 @@ function inThisThread(parts: IntakeParts): Intake {
 function inThreads(parts: IntakeParts): Intake {
   const { address, threads, key, clock, log } = parts
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
+  const permitBytes = Math.max(PERMIT_BYTES / threads, PERMIT_BYTES_MIN)
   const pool = new Pool({
     key,
     threads,
-    permitBytes: Math.floor(PERMIT_BYTES / threads),
+    permitBytes,
     take: async (arrival) => ingest.withoutReading(arrival.digest) ?? ingest.take(arrival),
-    onMalformed: () => void ingest.malformed(''),
+    onMalformed: ingest.countMalformed,
     log,
   })
 
@@ -112,7 +116,7 @@ function inThreads(parts: IntakeParts): Intake {
     counters: ingest.counters,
     refresh: () => pool.refresh(),
     requests: () => pool.counters,
-    bodyBytesMax: PERMIT_BYTES,
+    bodyBytesMax: permitBytes * threads,
     stop: () => pool.stop(),
   }
 }

@@ -4,6 +4,7 @@ import type { Address } from '../base/units.ts'
 import type { KernelMemory } from '../kernel/kernel.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { PlainRejections } from '../model/rejection.ts'
+import type { RequestStatus } from '../status/sources.ts'
 
 /** What an intake thread is started with. */
 export type ThreadData = {
@@ -13,15 +14,6 @@ export type ThreadData = {
   /** One for each push that may be read and not judged yet. */
   memories: KernelMemory[]
   permitBytes: number
-}
-
-/** What a thread counts on its own; the owner of the table counts the rest. */
-export type ThreadCounters = {
-  answers: Map<string, number>
-  retries: number
-  gone: number
-  withoutRoom: number
-  bodyBytes: number
 }
 
 /** From an intake thread to the owner of the table. */
@@ -40,7 +32,8 @@ export type FromThread =
       rejections: PlainRejections
     }
   | { kind: 'malformed' }
-  | { kind: 'counters'; counters: ThreadCounters }
+  /** What a thread counts on its own; the owner of the table counts the rest. */
+  | { kind: 'counters'; counters: RequestStatus }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: LogFields }
 
 /** From the owner of the table to an intake thread. */

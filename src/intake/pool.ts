@@ -1,13 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { copyOf } from '../base/memory.ts'
 import type { Address } from '../base/units.ts'
 import type { Arrival } from '../ingest.ts'
 import { AT_IS_IN_USE } from '../kernel/layout.ts'
 import { type Batch, createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { Outcome } from '../model/outcome.ts'
-import type { FromThread, ThreadCounters, ThreadData, ToThread } from './messages.ts'
+import type { RequestStatus } from '../status/sources.ts'
+import type { FromThread, ThreadData, ToThread } from './messages.ts'
 
 /** Pushes that a thread may have read and not handed over: more are read only when one is free. */
 const BATCHES_PER_THREAD = 4
@@ -38,7 +40,7 @@ export class Pool {
   #threads: Thread[] = []
   #isStopping = false
   /** Of threads that have ended. */
-  #ended: ThreadCounters[] = []
+  #ended: RequestStatus[] = []
 
   constructor(parts: PoolParts) {
     this.#parts = parts
@@ -60,7 +62,7 @@ export class Pool {
     await Promise.all(this.#threads.map((thread) => thread.count()))
   }
 
-  get counters(): ThreadCounters[] {
+  get counters(): RequestStatus[] {
     return [...this.#ended, ...this.#threads.map(({ counters }) => counters)]
   }
 
@@ -98,7 +100,7 @@ class Thread {
   /** Resolves when it is over, with the fault that ended it, if one did. */
   readonly ended: Promise<unknown>
   isListening = false
-  counters: ThreadCounters = {
+  counters: RequestStatus = {
     answers: new Map(),
     retries: 0,
     gone: 0,
@@ -134,15 +136,16 @@ class Thread {
     this.ended = new Promise((resolve) => {
       this.#worker.on('exit', () => {
         this.#onListening(`an intake thread ended: ${String(fault ?? 'without a reason')}`)
-        this.#concludeCount()
         resolve(fault)
       })
     })
   }
 
-  count(): Promise<void> {
+  /** Brings `counters` up to date, unless the thread ends first. */
+  async count(): Promise<void> {
+    const counted = new Promise<void>((resolve) => this.#onCounters.push(resolve))
     this.#post({ kind: 'count' })
-    return new Promise((resolve) => this.#onCounters.push(resolve))
+    await Promise.race([counted, this.ended])
   }
 
   async stop(): Promise<void> {
@@ -160,7 +163,7 @@ class Thread {
         return
       case 'counters':
         this.counters = message.counters
-        this.#concludeCount()
+        for (const resolve of this.#onCounters.splice(0)) resolve()
         return
       case 'log':
         this.#parts.log[message.level](message.message, message.fields)
@@ -181,7 +184,7 @@ class Thread {
     batch.bytes = kernel.raw(rawBytes)
     batch.rejections.load(rejections)
     // A copy: the memory is the thread's again as soon as the push is judged.
-    const body = () => kernel.body(bodyBytes).slice()
+    const body = () => copyOf(kernel.body(bodyBytes), 0, bodyBytes)
     const outcome = this.#outcomeOf({ sender: { cluster }, digest, batch, body })
     Atomics.store(kernel.registers, AT_IS_IN_USE, 0)
     this.#post({ kind: 'outcome', id, outcome: await outcome })
@@ -195,10 +198,6 @@ class Thread {
       this.#parts.log.error('a push failed by a fault of the gateway', { error })
       return { kind: 'backlogged', reason: 'internal error: nothing was kept, try again later' }
     }
-  }
-
-  #concludeCount(): void {
-    for (const resolve of this.#onCounters.splice(0)) resolve()
   }
 
   #post(message: ToThread): void {

@@ -56,27 +56,32 @@ try {
 async function ingest(push: Push): Promise<Outcome> {
   const slot = await takeSlot()
   const batch = batches[slot]!
-  const reason = readPush(parts, push, batch)
+  let reason: string | null
+  try {
+    reason = readPush(parts, push, batch)
+  } catch (error) {
+    // A fault of ours, told by whoever called; the slot must not be lost with it.
+    giveBack(slot)
+    throw error
+  }
   if (reason !== null) {
     giveBack(slot)
     post({ kind: 'malformed' })
     return { kind: 'malformed', reason }
   }
+  return handOver(push, slot)
+}
+
+function handOver(push: Push, slot: number): Promise<Outcome> {
+  const { bytes, rejections } = batches[slot]!
   const bodyBytes = push.body.length
   const digest = digestOf(push)
   // The kernel's memory has it, too.
   if (push.isBodyOurs) release(push.body)
   const id = ++lastId
-  post({
-    kind: 'push',
-    id,
-    slot,
-    cluster: push.sender.cluster,
-    digest,
-    rawBytes: batch.bytes.length,
-    bodyBytes,
-    rejections: batch.rejections.plain(),
-  })
+  const { cluster } = push.sender
+  const sizes = { rawBytes: bytes.length, bodyBytes }
+  post({ kind: 'push', id, slot, cluster, digest, ...sizes, rejections: rejections.plain() })
   return new Promise((resolve) => open.set(id, resolve))
 }
 

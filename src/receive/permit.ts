@@ -1,10 +1,14 @@
 import { assert } from '../base/errors.ts'
+import { BODY_BYTES_MAX } from './body.ts'
 
 /** Bytes of request bodies in memory at once, all requests together. */
 export const PERMIT_BYTES = 256 * 1024 * 1024
 
 /** What a request costs besides its body: headers, socket, objects. So they are limited, too. */
 const REQUEST_BYTES = 16 * 1024
+
+/** With less, the largest body that is taken would never find room. */
+export const PERMIT_BYTES_MIN = BODY_BYTES_MAX + REQUEST_BYTES
 
 /** Some of the memory for bodies, held by one request. */
 export type Permit = {

@@ -5,7 +5,7 @@ import { createLogger } from '../../src/base/log.ts'
 import { Pool, type PoolParts } from '../../src/intake/pool.ts'
 import { freePort } from '../support/child.ts'
 import { KEY } from '../support/decoding.ts'
-import { startTestGateway, withGateway } from '../support/gateway.ts'
+import { RW2_TYPE, startTestGateway, withGateway } from '../support/gateway.ts'
 
 const timestamp = Date.now()
 
@@ -41,7 +41,12 @@ test('what comes over many connections at once arrives, each sample once', () =>
       expect(new Set(counts)).toEqual(new Set([1]))
       const metrics = await admin('/metrics')
       expect(metrics).toContain('sluice_receive_requests_total{protocol="rw2",status="204"} 120')
-      expect(metrics).toContain('sluice_admit_duplicate_samples_total')
+      const dropped = /^sluice_admit_duplicate_samples_total\S* (\d+)/gm
+      const sum = Array.from(metrics.matchAll(dropped)).reduce(
+        (n, [, count]) => n + Number(count),
+        0,
+      )
+      expect(sum).toBe(60 * 50)
     },
     { threads: 3 },
   ))
@@ -83,7 +88,16 @@ test('threads that cannot listen are LISTEN_FAILED, and none is left', async () 
   })
   taken.close()
   await pool.start({ host: '127.0.0.1', port: await freePort() })
-  await pool.refresh()
-  expect(pool.counters.filter(({ bodyBytes }) => bodyBytes > 0)).toEqual([])
+  // The one that failed and was the last to be tried, and two that listen.
+  expect(pool.counters).toHaveLength(3)
   await pool.stop()
 })
+
+test('with many threads, each has room for the largest body', () =>
+  withGateway(
+    async ({ post }) => {
+      const answer = await post(Buffer.alloc(20 * 1024 * 1024, 0xff), { 'Content-Type': RW2_TYPE })
+      expect(answer).toMatchObject({ status: 400 })
+    },
+    { threads: 16 },
+  ))
