@@ -27,8 +27,8 @@ export type PushContext = {
 
 /**
  * Judges series as nearly all come: one sample, in the row where it is expected, newer than
- * all before or the newest once more. By the rules of `Admission`, in one loop and half the
- * time: what is counted stays in registers until a series comes that is not plain.
+ * all before or the newest once more. By the rules of `Admission`, in one loop and two thirds
+ * of the time: what is counted stays in registers until a series comes that is not plain.
  *
  * A class, because what `judge` found stands in its fields until the next call.
  */
