@@ -19,9 +19,23 @@ export async function* latency({ setting, sluice }: Context): AsyncGenerator<Mea
   const rounds = rig.roundsFor(setting.windowSeconds * 2, half)
   await rig.sender.ask('beginStamped', rounds)
   await rig.sink.ask('forgetLags')
+  await longestTurnMs(rig)
   const window = await rig.measure(rounds, 1, half / rig.samplesPerPush)
+  const turnMs = await longestTurnMs(rig)
   const { p50, p99 } = await rig.sink.ask('lagMs')
   const line = lineOf('latency', plan, window)
-  const note = `half load; push to receiver p50 ${p50} ms, p99 ${p99} ms`
-  yield { ...line, note, more: { ...line.more, arrivalMsP50: p50, arrivalMsP99: p99 } }
+  const arrival = `push to receiver p50 ${p50} ms, p99 ${p99} ms`
+  const note = `half load; ${arrival}; longest turn ${turnMs.toFixed(0)} ms`
+  const more = { arrivalMsP50: p50, arrivalMsP99: p99, longestTurnMs: turnMs }
+  yield { ...line, note, more: { ...line.more, ...more } }
+}
+
+/** The timer that finds out asks so often, and what it tells is that much longer. */
+const TURN_RESOLUTION_MS = 10
+
+/** Of the thread that owns the table, since this was asked last. */
+async function longestTurnMs({ target }: Rig): Promise<number> {
+  const metrics = await (await fetch(new URL('/metrics', target.adminUrl))).text()
+  const seconds = Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1])
+  return Math.max(0, seconds * 1000 - TURN_RESOLUTION_MS)
 }

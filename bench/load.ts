@@ -17,6 +17,8 @@ export type LoadOptions = {
   pushSamples?: number
   /** Shifts the series between pushes, so that a second sender's bodies differ from the first's. */
   shift?: number
+  /** Share of the series that are new in each round, in place of old ones. */
+  churn?: number
   /** Time of the first round; a target's place in the scrape interval is added. */
   startMs: number
   /** Between two rounds, in event time. */
@@ -39,6 +41,7 @@ export class Load {
   readonly #view: DataView
   readonly #instancesPerPush: number
   readonly #shift: number
+  readonly #churn: number
   readonly #startMs: number
   readonly #intervalMs: number
   readonly #lines: Line[]
@@ -48,10 +51,11 @@ export class Load {
   readonly #instanceOf: number[] = []
 
   constructor(options: LoadOptions) {
-    const { protocol, series, pushSamples = PUSH_SAMPLES, shift = 0, startMs } = options
+    const { protocol, series, pushSamples = PUSH_SAMPLES, startMs } = options
     this.pushSamples = pushSamples
     this.pushesPerRound = Math.ceil(series / pushSamples)
-    this.#shift = shift
+    this.#shift = options.shift ?? 0
+    this.#churn = options.churn ?? 0
     this.#startMs = startMs
     this.#intervalMs = options.intervalMs ?? INTERVAL_MS
     this.#lines = readExposition()
@@ -83,7 +87,8 @@ export class Load {
   #patched(push: number, round: number, timeOf: (instance: number) => number): Buffer {
     const view = this.#view
     const bytes = this.#template
-    const first = push * this.#instancesPerPush
+    const renewals = Math.floor((round + push) * this.#churn)
+    const first = (push + renewals * this.pushesPerRound) * this.#instancesPerPush
     for (const { at, instance } of this.#digits) {
       let number = first + instance
       for (let digit = DIGITS - 1; digit >= 0; digit--) {

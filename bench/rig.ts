@@ -12,6 +12,8 @@ export type Plan = Omit<TargetOptions, 'directory' | 'sink'> & {
   protocol: 'rw1' | 'rw2'
   series: number
   pushSamples?: number
+  /** Share of the series that are new in each round. */
+  churn?: number
   /** Two make an HA pair: the second one sends the same samples in other bodies. */
   senders?: 1 | 2
   /** Of all senders together. */
@@ -204,6 +206,11 @@ export class Rig {
     return this.plan.name === 'sluice' ? 1 : (this.plan.senders ?? 1)
   }
 
+  /** Rounds that were sent, or are about to be. */
+  get rounds(): number {
+    return this.#round
+  }
+
   get samplesPerPush(): number {
     return this.plan.pushSamples ?? PUSH_SAMPLES
   }
@@ -263,10 +270,10 @@ export async function stopAll(): Promise<void> {
 }
 
 function aimOf(plan: Plan, url: string) {
-  const { protocol, series, pushSamples = PUSH_SAMPLES, senders = 1 } = plan
+  const { protocol, series, churn = 0, pushSamples = PUSH_SAMPLES, senders = 1 } = plan
   // A sample of the past would be taken for one that its sender has already forwarded.
   const startMs = Date.now() + 1_000
-  const load = { protocol, series, pushSamples, startMs, intervalMs: INTERVAL_MS }
+  const load = { protocol, series, churn, pushSamples, startMs, intervalMs: INTERVAL_MS }
   const loads = [load, { ...load, shift: 700 }].slice(0, senders)
   return { url, protocol, loads, connections: plan.connections ?? CONNECTIONS }
 }

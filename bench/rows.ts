@@ -26,8 +26,19 @@ export const ROWS: Row[] = [
   { name: 'backlog', run: backlog },
   { name: 'series-1m', isLong: true, run: manySeries('series-1m', 1_000_000) },
   { name: 'series-10m', isLong: true, run: manySeries('series-10m', 10_000_000) },
+  { name: 'churn', isLong: true, run: churn },
   { name: 'threads', isLong: true, run: threads },
 ]
+
+/** Whether a sample costs more when series come and go: each round is a minute of 5 %. */
+async function* churn({ setting, sluice, measured }: Context): AsyncGenerator<Measurement> {
+  const plan: Plan = { name: 'sluice', protocol: 'rw2', series: SERIES, churn: 0.05, ...sluice }
+  await using rig = await Rig.start(plan, setting)
+  const window = await steadyWindow(rig, setting)
+  const factor = costOf(window) / costAmong(measured, 'rw2')
+  const note = `${rig.rounds} rounds of 5 % new series, ${factor.toFixed(2)} × the cost without`
+  yield { ...lineOf('churn', plan, window), note }
+}
 
 /** Peers first, so that Sluice's line shows the ratio to them. */
 function steady(row: string, load: Omit<Plan, 'name'>): Row['run'] {
@@ -57,9 +68,8 @@ async function* pageCache({ setting, sluice, measured }: Context): AsyncGenerato
   const plan: Plan = { name: 'sluice', protocol: 'rw2', series: SERIES, settings, ...sluice }
   await using rig = await Rig.start(plan, setting)
   const window = await steadyWindow(rig, setting)
-  const synced = measured.find(({ row, target }) => row === 'rw2' && target === 'sluice')
-  const share = costOf(window) / (synced?.cpuMicrosPerSample ?? Number.NaN)
-  const note = synced === undefined ? '' : `${share.toFixed(2)} × the cost with fsync`
+  const share = costOf(window) / costAmong(measured, 'rw2')
+  const note = `${share.toFixed(2)} × the cost with fsync`
   yield { ...lineOf('page-cache', plan, window), peersIn: ['rw2', 'rw1'], note }
 }
 
@@ -71,11 +81,15 @@ function manySeries(row: string, series: number): Row['run'] {
     await using rig = await Rig.start(plan, setting)
     const window = await steadyWindow(rig, setting)
     const bytesPerSeries = (window.residentBytes - rig.residentBytesAtStart) / series
-    const few = measured.find(({ row, target }) => row === 'rw2' && target === 'sluice')
-    const factor = costOf(window) / (few?.cpuMicrosPerSample ?? Number.NaN)
-    const cost = few === undefined ? '' : `, ${factor.toFixed(2)} × the cost at 100 k`
+    const factor = costOf(window) / costAmong(measured, 'rw2')
     const line = lineOf(row, plan, window)
-    const note = `${bytesPerSeries.toFixed(0)} B per series${cost}`
+    const note = `${bytesPerSeries.toFixed(0)} B per series, ${factor.toFixed(2)} × the cost at 100 k`
     yield { ...line, note, more: { ...line.more, bytesPerSeries } }
   }
+}
+
+/** What Sluice needed in an earlier row; not a number when that was not measured. */
+function costAmong(measured: readonly Measurement[], row: string): number {
+  const line = measured.find((one) => one.row === row && one.target === 'sluice')
+  return line?.cpuMicrosPerSample ?? Number.NaN
 }

@@ -36,6 +36,8 @@ export type Target = {
   name: TargetName
   /** Takes pushes. */
   url: string
+  /** Has metrics. */
+  adminUrl: string
   child: Child
 }
 
@@ -58,7 +60,7 @@ export async function startTarget(options: TargetOptions): Promise<Target> {
     await child.kill()
     throw error
   }
-  return { name, url: command.url, child }
+  return { name, url: command.url, adminUrl: new URL('/', command.ready).href, child }
 }
 
 const COMMANDS: Record<TargetName, (options: TargetOptions, port: number) => Promise<Command>> = {

@@ -20,7 +20,7 @@ export type Delivered = {
   unsupported: Counts
 }
 
-type LogRecord = { lsn: number; type: number; payload: Uint8Array }
+type LogRecord = { lsn: number; type: number; parts: readonly Uint8Array[] }
 
 type LogReader = { next(): Promise<LogRecord | null>; close(): Promise<void> }
 

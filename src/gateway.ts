@@ -186,7 +186,7 @@ function startFarHalf(
     log,
     cursor,
     clock,
-    decodeBlock: ({ type, payload }) => (type === BLOCK_RECORD ? decodeBlock(payload) : null),
+    decodeBlock: ({ type, parts }) => (type === BLOCK_RECORD ? decodeBlock(parts) : null),
     deliver: (block, signal) => destination.deliver(block, signal),
     onDelivered: () => {},
     onError: (error) => logger.error('delivery failed by a fault of the gateway', { error }),

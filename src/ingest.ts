@@ -20,8 +20,6 @@ export type Push = {
   sender: Sender
   protocol: Protocol
   body: Uint8Array
-  /** Nobody else has a view of the body's memory. */
-  isBodyOurs: boolean
 }
 
 export type ReadParts = {

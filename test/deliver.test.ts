@@ -36,7 +36,7 @@ function delivering(fails: { read?: number; decode?: number }) {
         return {
           next: async () => {
             failOnce('read', lsn)
-            return lsn > 3 ? null : { lsn: lsn++, type: 1, payload: new Uint8Array(0) }
+            return lsn > 3 ? null : { lsn: lsn++, type: 1, parts: [] }
           },
           close: async () => {},
         }

@@ -72,7 +72,7 @@ function inThisThread(parts: IntakeParts): Intake {
       return push.body
     }
     const outcome = ingest.take({ sender: push.sender, digest, batch, body })
-    if (push.isBodyOurs && !isKept) release(push.body)
+    if (!isKept) release(push.body)
     return outcome
   }
 

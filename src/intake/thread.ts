@@ -77,7 +77,7 @@ function handOver(push: Push, slot: number): Promise<Outcome> {
   const bodyBytes = push.body.length
   const digest = digestOf(push)
   // The kernel's memory has it, too.
-  if (push.isBodyOurs) release(push.body)
+  release(push.body)
   const id = ++lastId
   const { cluster } = push.sender
   const sizes = { rawBytes: bytes.length, bodyBytes }

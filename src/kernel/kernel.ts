@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { copyBytes } from '../base/memory.ts'
 import {
   AT_OUT_BYTES,
   BODY,
@@ -75,7 +76,7 @@ export class Kernel {
   load(bytes: Uint8Array): Uint8Array {
     if (bytes.length > RAW_BYTES_MAX) throw tooLarge()
     const isHere = bytes.buffer === this.buffer && bytes.byteOffset === RAW
-    if (!isHere) this.#bytes.set(bytes, RAW)
+    if (!isHere) copyBytes(bytes, 0, bytes.length, this.#bytes, RAW)
     return this.raw(bytes.length)
   }
 
@@ -87,7 +88,7 @@ export class Kernel {
    */
   decompress(block: Uint8Array, elementsAt: number, length: number): Uint8Array | null {
     if (block.length > BODY_ROOM || length > RAW_BYTES_MAX) return null
-    this.#bytes.set(block, BODY)
+    copyBytes(block, 0, block.length, this.#bytes, BODY)
     const isWhole = this.#exports.decompress(BODY + elementsAt, BODY + block.length, RAW, length)
     return isWhole === 0 ? null : this.raw(length)
   }
@@ -102,7 +103,7 @@ export class Kernel {
     let length = 0
     for (const part of parts) {
       if (length + part.length > RAW_BYTES_MAX) throw tooLarge()
-      this.#bytes.set(part, RAW + length)
+      copyBytes(part, 0, part.length, this.#bytes, RAW + length)
       length += part.length
     }
     return new Uint8Array(this.buffer, BODY, this.#exports.compress(RAW, length, BODY) - BODY)

@@ -94,7 +94,7 @@ export async function totalsOf(log: Log): Promise<BlockTotals> {
   const record = log.lastLsn === 0 ? null : await reader.next()
   await reader.close()
   if (record === null || record.type !== BLOCK_RECORD) return { samples: 0, bytes: 0 }
-  const { samplesBefore, bytesBefore, counts, message } = decodeBlock(record.payload)
+  const { samplesBefore, bytesBefore, counts, message } = decodeBlock(record.parts)
   return {
     samples: samplesBefore + counts.samples + counts.histograms,
     bytes: bytesBefore + message.length,

@@ -7,8 +7,11 @@ import { type Damage, SEGMENT_HEADER_BYTES, type Segment } from './segment.ts'
 export type LogRecord = {
   lsn: number
   type: number
-  /** Given: it is the caller's for as long as it wants. */
-  payload: Uint8Array
+  /**
+   * The payload: as it was appended while it is in memory, in one part from disk. The caller's
+   * for as long as it wants, but not to be changed.
+   */
+  parts: readonly Uint8Array[]
 }
 
 /** What a reader sees of its log. */
@@ -75,7 +78,7 @@ export class LogReader {
     if (recent !== undefined) {
       // An open file would keep a segment's room after its release.
       if (this.#place !== undefined) await this.close()
-      return { lsn: this.#lsn++, type: recent.type, payload: Buffer.concat(recent.parts) }
+      return { lsn: this.#lsn++, type: recent.type, parts: recent.parts }
     }
     const segment = this.#segment()
     if (segment === undefined) {
@@ -92,7 +95,7 @@ export class LogReader {
       const { lsn, type } = found.header
       if (lsn < this.#lsn) return undefined
       this.#lsn = lsn + 1
-      return { lsn, type, payload: found.payload.slice() }
+      return { lsn, type, parts: [found.payload.slice()] }
     }
     if (found.kind === 'damage') {
       const { kind, ...damage } = found

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { release } from '../base/memory.ts'
 import { PUSH_BYTES_MAX } from '../kernel/layout.ts'
 
 /** A compressed body may be this long, as with Prometheus. */
@@ -11,8 +12,8 @@ export type BodyOptions = {
 }
 
 export type Body =
-  /** `isOurs`: nobody else has a view of the memory, so it may be given back. */
-  | { kind: 'whole'; bytes: Uint8Array; isOurs: boolean }
+  /** Given: nobody else has a view of the bytes. */
+  | { kind: 'whole'; bytes: Uint8Array }
   /** Longer than the limit; reading was stopped. */
   | { kind: 'too-large' }
   /** `grow` refused; reading was stopped. */
@@ -62,9 +63,10 @@ export function readBody(request: IncomingMessage, options: BodyOptions): Promis
   })
 }
 
-/** Most bodies come in one piece, which then needs no copy. */
+/** Small bodies come in one piece, which then needs no copy. */
 function assembled(chunks: Buffer[], length: number): Body {
-  return chunks.length === 1
-    ? { kind: 'whole', bytes: chunks[0]!, isOurs: false }
-    : { kind: 'whole', bytes: Buffer.concat(chunks, length), isOurs: true }
+  if (chunks.length === 1) return { kind: 'whole', bytes: chunks[0]! }
+  const bytes = Buffer.concat(chunks, length)
+  for (const chunk of chunks) release(chunk)
+  return { kind: 'whole', bytes }
 }

@@ -9,13 +9,11 @@ import type { Permits } from './permit.ts'
 import { reply } from './reply.ts'
 import type { Handler } from './server.ts'
 
-/** One request that was read; the body is compressed, as it came. */
+/** One request that was read; the body is compressed, as it came, and given. */
 export type ReceivedPush = {
   sender: Sender
   protocol: Protocol
   body: Uint8Array
-  /** Nobody else has a view of the body's memory. */
-  isBodyOurs: boolean
   /** Wall time at which the whole body was there. */
   receivedMs: number
 }
@@ -100,9 +98,7 @@ export function createWriteHandler(parts: WriteParts): {
         return overload('too many requests at once: try again later', protocol, random())
       case 'whole': {
         const sender = parts.identify(request)
-        const { bytes, isOurs } = body
-        const receivedMs = clock.nowMs()
-        const push = { sender, protocol, body: bytes, isBodyOurs: isOurs, receivedMs }
+        const push = { sender, protocol, body: body.bytes, receivedMs: clock.nowMs() }
         return answerOutcome(await ingested(push), protocol, random())
       }
     }

@@ -1,3 +1,5 @@
+import { copyBytes } from '../base/memory.ts'
+
 const TWO_32 = 2 ** 32
 
 /**
@@ -82,9 +84,9 @@ export class ProtobufWriter {
     this.reserve(to - from)
     const { bytes } = this
     const length = to - from
-    // A short copy by hand is cheaper than the call that `set` makes.
+    // A short copy by hand is cheaper than a call.
     if (length < 32) for (let i = 0; i < length; i++) bytes[this.at + i] = source[from + i]!
-    else bytes.set(source.subarray(from, to), this.at)
+    else copyBytes(source, from, to, bytes, this.at)
     this.at += length
   }
 

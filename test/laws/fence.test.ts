@@ -90,9 +90,9 @@ class Rig {
 
   #readerFrom(fromLsn: number) {
     let lsn = fromLsn
-    const payload = new Uint8Array(0)
+    const parts = [new Uint8Array(0)]
     return {
-      next: async () => (lsn <= this.rows.length ? { lsn: lsn++, type: 1, payload } : null),
+      next: async () => (lsn <= this.rows.length ? { lsn: lsn++, type: 1, parts } : null),
       close: async () => {},
     }
   }

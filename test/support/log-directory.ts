@@ -1,5 +1,4 @@
 import { Log, type LogOptions } from '../../src/persist/log.ts'
-import type { LogRecord } from '../../src/persist/reader.ts'
 import type { Damage } from '../../src/persist/segment.ts'
 import { segmentName } from '../../src/persist/segment.ts'
 import type { MemoryDisk } from './memory-disk.ts'
@@ -19,11 +18,17 @@ export async function openLog(
   return { log, damages }
 }
 
+/** A record with its payload in one piece. */
+type ReadRecord = { lsn: number; type: number; payload: Uint8Array }
+
 /** Everything that is committed from `fromLsn` on. */
-export async function readAll(log: Log, fromLsn = 1): Promise<LogRecord[]> {
+export async function readAll(log: Log, fromLsn = 1): Promise<ReadRecord[]> {
   const reader = log.reader(fromLsn)
-  const records: LogRecord[] = []
-  for (let record = await reader.next(); record; record = await reader.next()) records.push(record)
+  const records: ReadRecord[] = []
+  for (let record = await reader.next(); record; record = await reader.next()) {
+    const { lsn, type, parts } = record
+    records.push({ lsn, type, payload: new Uint8Array(Buffer.concat(parts)) })
+  }
   await reader.close()
   return records
 }
