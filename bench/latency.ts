@@ -30,12 +30,9 @@ export async function* latency({ setting, sluice }: Context): AsyncGenerator<Mea
   yield { ...line, note, more: { ...line.more, ...more } }
 }
 
-/** The timer that finds out asks so often, and what it tells is that much longer. */
-const TURN_RESOLUTION_MS = 10
-
 /** Of the thread that owns the table, since this was asked last. */
 async function longestTurnMs({ target }: Rig): Promise<number> {
   const metrics = await (await fetch(new URL('/metrics', target.adminUrl))).text()
-  const seconds = Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1])
-  return Math.max(0, seconds * 1000 - TURN_RESOLUTION_MS)
+  const worst = /^sluice_process_event_loop_delay_seconds\{quantile="1"\} (\S+)$/m.exec(metrics)
+  return Number(worst?.[1]) * 1000
 }
