@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from './base/clock.ts'
 import { nodeDisk } from './base/disk.ts'
@@ -7,7 +7,7 @@ import { SluiceError } from './base/errors.ts'
 import { createLogger, type Logger } from './base/log.ts'
 import { addressText } from './base/units.ts'
 import { VERSION } from './base/version.ts'
-import { type Config, type Flags, parseConfig } from './config.ts'
+import { type Config, type Flags, parseConfig } from './config/config.ts'
 
 const USAGE = `sluice ${VERSION}: a Prometheus remote-write gateway
 
@@ -114,7 +114,7 @@ async function loadConfig(path: string | undefined, flags: Flags) {
     const message = `${path}: cannot be read (${code}): check the path and its permissions`
     throw new SluiceError('CONFIG_INVALID', message, { cause })
   }
-  return parseConfig(text, basename(path), flags)
+  return parseConfig(text, basename(path), flags, dirname(path))
 }
 
 function summary(path: string, { listen, storage, dedup, remoteWrite }: Config): string {

@@ -29,7 +29,6 @@ export type DeliveredLog = {
   /** Committed records from `fromLsn` on; null when there is none yet. */
   reader(fromLsn: number): LogReader
   waitBeyond(lsn: number, signal: AbortSignal): Promise<void>
-  release(lsn: number): Promise<void>
 }
 
 export type DeliveryParts = {
@@ -41,6 +40,8 @@ export type DeliveryParts = {
   /** Resolves with the final outcome, however many tries it takes; rejects when aborted. */
   deliver: (block: Block, signal: AbortSignal) => Promise<Delivered>
   onDelivered: (block: Block, delivered: Delivered) => void
+  /** Everything before `position` is acknowledged, and that is on disk. */
+  onCheckpoint: (position: number) => void
   onError: (error: unknown) => void
 }
 
@@ -211,10 +212,10 @@ export class Delivery {
 
   /** Outcome first, then the cursor, then the deletion: never another way round. */
   async #checkpoint(): Promise<void> {
-    const { cursor, log } = this.#parts
+    const { cursor, onCheckpoint } = this.#parts
     const position = this.acknowledged
     if (position <= cursor.position) return
     await cursor.save(position)
-    await log.release(position)
+    onCheckpoint(position)
   }
 }

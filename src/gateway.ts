@@ -4,17 +4,11 @@ import type { Clock } from './base/clock.ts'
 import { type Disk, withoutSync } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
-import { VERSION } from './base/version.ts'
-import type { Config, DestinationConfig } from './config.ts'
-import { createRemoteWrite2Decoder } from './decode/remote-write-2.ts'
-import { Delivery } from './deliver.ts'
-import { Destination } from './forward/destination.ts'
-import { createPost } from './forward/post.ts'
+import type { Config } from './config/config.ts'
+import { type Destinations, openCursors, startDestinations } from './destinations.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
-import { BLOCK_RECORD, decodeBlock } from './persist/block.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
-import { Cursor } from './persist/cursor.ts'
 import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
@@ -22,7 +16,7 @@ import { createServer } from './receive/server.ts'
 import { createAdminRoutes } from './status/admin.ts'
 import { createMetrics } from './status/metrics.ts'
 import { createSnapshot } from './status/snapshot.ts'
-import type { DestinationStatus, MetricSources } from './status/sources.ts'
+import type { MetricSources } from './status/sources.ts'
 
 /** Of the file system, when no quota is configured. */
 const QUOTA_SHARE = 0.8
@@ -70,8 +64,10 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })
-    const far = startFarHalf(config.remoteWrite[0]!, parts, store, stops)
-    const sources = sourcesOf(config, parts, { store, intake, far })
+    const far = startDestinations(config.remoteWrite, { ...parts, ...store, logger: parts.log })
+    stops.push(() => far.stop())
+    stops.push(everySecond(parts.clock, store, far))
+    const sources = sourcesOf(store, intake, far)
     const metrics = createMetrics(sources)
     stops.push(async () => metrics.stop())
     let isOpen = false
@@ -109,13 +105,11 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   const { clock, log: logger } = parts
   const { path, acknowledge } = config.storage
   const disk = acknowledge === 'fsync' ? parts.disk : withoutSync(parts.disk)
-  const destination = config.remoteWrite[0]!
   await makeStore(disk, path)
   const lock = await acquireLock(path, clock)
   stops.push(() => lock.release())
-  const cursor = await Cursor.open(disk, join(path, 'cursors', destination.name))
-  stops.push(() => cursor.close())
-  if (cursor.isDamaged) logger.error('the cursor is damaged: everything in the log is sent again')
+  const cursors = await openCursors(disk, join(path, 'cursors'), config.remoteWrite, logger)
+  stops.push(() => Promise.all([...cursors.values()].map((cursor) => cursor.close())))
 
   const quotaBytes =
     config.storage.quotaBytes ?? QUOTA_SHARE * (await parts.disk.capacityBytes(path))
@@ -123,7 +117,7 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     disk,
     directory: join(path, 'log'),
     segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(quotaBytes / SEGMENTS_PER_QUOTA)),
-    nextLsnMin: cursor.position,
+    nextLsnMin: Math.max(...[...cursors.values()].map(({ position }) => position)),
     onCollect: () => blocks.seal(),
     onFailed: (error) => {
       logger.error('the log cannot be written', { error })
@@ -137,74 +131,40 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   const key = createDigestKey()
   const admission = new Admission({
     seriesMax: config.dedup.maxSeries,
-    outOfOrderWindowMs: destination.outOfOrderWindowMs,
+    // What one of them takes must not be kept from it because another does not.
+    outOfOrderWindowMs: Math.max(...config.remoteWrite.map((one) => one.outOfOrderWindowMs)),
     lastBlock: log.lastLsn,
   })
   const totals = await totalsOf(log)
   const familyOf = (number: number) => admission.metadata.family(number)
   const blocks = new BlockWriter(log, key, familyOf, totals)
-  const sweeping = setInterval(() => {
-    admission.sweep(clock.nowMs(), Math.floor(clock.monotonicMs() / 1000))
-  }, SWEEP_EVERY_MS)
-  sweeping.unref()
-  stops.push(async () => clearInterval(sweeping))
-  return { cursor, log, key, admission, totals, blocks, quotaBytes }
+  return { cursors, log, key, admission, totals, blocks, quotaBytes }
 }
 
 type Store = Awaited<ReturnType<typeof openStore>>
 
+/** Forgets what has been idle, and deletes what all destinations have. Returns how to stop. */
+function everySecond(clock: Clock, { admission }: Store, far: Destinations) {
+  const timer = setInterval(() => {
+    admission.sweep(clock.nowMs(), Math.floor(clock.monotonicMs() / 1000))
+    void far.release()
+  }, SWEEP_EVERY_MS)
+  timer.unref()
+  return async () => clearInterval(timer)
+}
+
 /** Why nothing can be kept at the moment, or null. */
 function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | null {
   if (log.sizeBytes < quotaBytes) return null
-  return `the log in ${storage.path} is full: the destination is behind, or storage.quota too small`
+  return `the log in ${storage.path} is full: a destination is behind, or storage.quota too small`
 }
-
-/** From the log to the destination. */
-function startFarHalf(
-  config: DestinationConfig,
-  { clock, random, log: logger }: GatewayParts,
-  { log, cursor, key }: Store,
-  stops: (() => Promise<unknown>)[],
-) {
-  const post = createPost({
-    url: config.url,
-    version: VERSION,
-    timeoutMs: config.remoteTimeoutMs,
-    headers: { ...config.headers },
-  })
-  stops.push(() => post.close())
-  const destination = new Destination({
-    name: config.name,
-    protocol: config.protocol,
-    post,
-    clock,
-    random,
-    onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
-    decode: createRemoteWrite2Decoder(key),
-  })
-  const delivery = new Delivery({
-    log,
-    cursor,
-    clock,
-    decodeBlock: ({ type, parts }) => (type === BLOCK_RECORD ? decodeBlock(parts) : null),
-    deliver: (block, signal) => destination.deliver(block, signal),
-    onDelivered: () => {},
-    onError: (error) => logger.error('delivery failed by a fault of the gateway', { error }),
-  })
-  delivery.start()
-  stops.push(() => delivery.stop())
-  return { destination, delivery }
-}
-
-type FarHalf = ReturnType<typeof startFarHalf>
 
 /** Where the metrics and the status find their numbers. */
 function sourcesOf(
-  config: Config,
-  { clock }: GatewayParts,
-  { store, intake, far }: { store: Store; intake: Intake; far: FarHalf },
+  { log, admission, quotaBytes }: Store,
+  intake: Intake,
+  far: Destinations,
 ): MetricSources {
-  const { log, admission, quotaBytes } = store
   const { counters } = intake
   return {
     received: () => counters.received,
@@ -224,7 +184,7 @@ function sourcesOf(
     rejected: () => counters.rejected,
     requests: () => intake.requests(),
     bodyBytesMax: () => intake.bodyBytesMax,
-    destinations: () => [statusOf(config.remoteWrite[0]!, clock, store, far)],
+    destinations: () => far.status(),
     log: () => ({
       oldestLsn: log.oldestLsn,
       lastLsn: log.lastLsn,
@@ -237,23 +197,5 @@ function sourcesOf(
       max: admission.table.rowsMax,
       untrackedSamples: admission.untrackedSamples,
     }),
-  }
-}
-
-function statusOf(
-  { url }: DestinationConfig,
-  clock: Clock,
-  { totals, log }: Store,
-  { destination, delivery }: FarHalf,
-): DestinationStatus {
-  const { name, protocol, state, reason, forwarded, refused, unsupported, retries } = destination
-  const oldest = delivery.oldest
-  // Blocks that wait and were not read yet are not older than those that were.
-  const waits = oldest !== undefined && delivery.acknowledged <= log.committedLsn
-  return {
-    ...{ name, url, protocol, state, reason, forwarded, refused, unsupported, retries },
-    waitingSamples: waits ? totals.samples - oldest.samplesBefore : 0,
-    waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
-    oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,
   }
 }

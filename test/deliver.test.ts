@@ -45,7 +45,6 @@ function delivering(fails: { read?: number; decode?: number }) {
         new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
         }),
-      release: async () => {},
     },
     cursor: { position: 1, save: async () => {} },
     clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() },
@@ -58,6 +57,7 @@ function delivering(fails: { read?: number; decode?: number }) {
       return { forwarded: noCounts(), refused: noCounts(), unsupported: noCounts() }
     },
     onDelivered: () => {},
+    onCheckpoint: () => {},
     onError: (error) => errors.push(error),
   })
   return { delivery, delivered, errors }

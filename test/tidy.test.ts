@@ -21,7 +21,10 @@ const DOORS = [
   },
   {
     what: /'node:fs/,
-    only: ['base/disk.ts', 'commands.ts', 'kernel/kernel.ts', 'persist/lock.ts'],
+    only: [
+      ...['base/disk.ts', 'base/secret-file.ts', 'commands.ts', 'kernel/kernel.ts'],
+      'persist/lock.ts',
+    ],
   },
   { what: /\bprocess\.env\b/, only: [] },
   { what: /\bconsole\./, only: ['commands.ts'] },

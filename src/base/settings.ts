@@ -67,10 +67,13 @@ export function readSettings<T>(
 /**
  * A single value: what `parse` makes of its text, or the problem "expected …" when that is
  * null. Numbers and booleans count as the text that stands in the file.
+ *
+ * @param isSecret whether the problem must not quote what stands there
  */
 export function setting<T extends string | number | object>(
   expected: string,
   parse: (text: string) => T | null,
+  isSecret = false,
 ) {
   return z.unknown().transform((value, context): T => {
     const parsed = ['string', 'number', 'boolean'].includes(typeof value)
@@ -80,7 +83,7 @@ export function setting<T extends string | number | object>(
     const message =
       value === undefined
         ? `is missing: expected ${expected}`
-        : `expected ${expected}, got ${shown(value)}`
+        : `expected ${expected}${isSecret ? '' : `, got ${shown(value)}`}`
     context.addIssue({ code: 'custom', message })
     return z.NEVER
   })
@@ -163,7 +166,8 @@ function describe(
   } else if (issue.code === 'invalid_type') {
     const expected = issue.expected === 'array' ? 'a list' : 'a section of settings'
     const value = path.reduce<unknown>((at, step) => (at as never)?.[step], root)
-    report(path, `expected ${expected}, got ${shown(value)}`)
+    // What stands in the place of a section may be the secret that belongs into it.
+    report(path, `expected ${expected}, got ${isSection(value) ? 'a section' : kindOf(value)}`)
   } else {
     report(path, issue.message)
   }
@@ -172,6 +176,11 @@ function describe(
 function invalid(problems: { line: number; text: string }[]): SluiceError {
   const lines = problems.toSorted((a, b) => a.line - b.line).map(({ text }) => text)
   return new SluiceError('CONFIG_INVALID', lines.join('\n'))
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'string' ? 'text' : `a ${typeof value}`
 }
 
 function shown(value: unknown): string {

@@ -1,12 +1,14 @@
 import { z } from 'zod'
-import { readSettings, type Sections, setting } from './base/settings.ts'
+import { readSettings, type Sections, setting } from '../base/settings.ts'
+import { type Address, addressText, parseAddress, parseSize } from '../base/units.ts'
 import {
-  type Address,
-  addressText,
-  parseAddress,
-  parseDurationMs,
-  parseSize,
-} from './base/units.ts'
+  DESTINATION,
+  DESTINATION_SECTIONS,
+  type DestinationConfig,
+  destinationOf,
+} from './destination.ts'
+
+export type { DestinationConfig } from './destination.ts'
 
 /** Everything that can be set, complete and frozen. */
 export type Config = {
@@ -20,20 +22,8 @@ export type Config = {
   }
   readonly dedup: { readonly maxSeries: number }
   readonly limits: { readonly intakeThreads: number }
-  /** Exactly one, in this version. */
+  /** At least one; their names differ. */
   readonly remoteWrite: readonly DestinationConfig[]
-}
-
-export type DestinationConfig = {
-  readonly name: string
-  readonly url: string
-  readonly remoteTimeoutMs: number
-  /** What the receiver itself is configured with; 0 when it refuses every late sample. */
-  readonly outOfOrderWindowMs: number
-  /** What is spoken first: 2.0 falls back to 1.0 when the receiver does not know it. */
-  readonly protocol: 'rw1' | 'rw2'
-  /** Sent with every request, beside those that the protocol asks for. */
-  readonly headers: Readonly<Record<string, string>>
 }
 
 /** Settings given on the command line. */
@@ -80,26 +70,8 @@ const LIMITS = {
   }).prefault('1'),
 }
 
-const DESTINATION = {
-  // It becomes the name of a file.
-  name: setting('up to 64 letters, digits, dots, "_" or "-"', (text) =>
-    /^[A-Za-z0-9][\w.-]{0,63}$/.test(text) ? text : null,
-  ).prefault('central'),
-  url: setting(
-    'an http or https URL without user and password (not available in this version)',
-    (text) => (isPlainUrl(text) ? text : null),
-  ),
-  remote_timeout: setting(
-    'a duration such as 30s',
-    (text) => parseDurationMs(text) || null,
-  ).prefault('30s'),
-  out_of_order_time_window: setting('a duration such as 30m', parseDurationMs).prefault('0'),
-  protobuf_message: setting('io.prometheus.write.v2.Request or prometheus.WriteRequest', (text) => {
-    if (text === 'prometheus.WriteRequest') return 'rw1'
-    return text === 'io.prometheus.write.v2.Request' ? 'rw2' : null
-  }).prefault('io.prometheus.write.v2.Request'),
-  headers: z.unknown().transform(parseHeaders).prefault({}),
-}
+/** Each takes memory for what it looks ahead, and a share of every second. */
+const DESTINATIONS_MAX = 16
 
 const ROOT = {
   listen: z.strictObject(LISTEN).prefault({}),
@@ -107,15 +79,24 @@ const ROOT = {
   dedup: z.strictObject(DEDUP).prefault({}),
   limits: z.strictObject(LIMITS).prefault({}),
   remote_write: z
-    .array(z.strictObject(DESTINATION))
-    .length(1, 'this version forwards to exactly one destination')
+    .array(DESTINATION)
+    .min(1, 'names no destination')
+    .max(DESTINATIONS_MAX, `names more than ${DESTINATIONS_MAX} destinations`)
     .prefault([{ url: 'http://localhost:9090/api/v1/write' }]),
 }
 
-const SCHEMA = z.strictObject(ROOT).superRefine(({ listen: { write, admin } }, context) => {
-  if (write.port === 0 || addressText(write) !== addressText(admin)) return
-  const message = `listen.write has the same address, ${addressText(write)}`
-  context.addIssue({ code: 'custom', message, path: ['listen', 'admin'] })
+const SCHEMA = z.strictObject(ROOT).superRefine(({ listen, remote_write }, context) => {
+  const { write, admin } = listen
+  if (write.port !== 0 && addressText(write) === addressText(admin)) {
+    const message = `listen.write has the same address, ${addressText(write)}`
+    context.addIssue({ code: 'custom', message, path: ['listen', 'admin'] })
+  }
+  for (const [i, { name }] of remote_write.entries()) {
+    const first = remote_write.findIndex((one) => one.name === name)
+    if (first === i) continue
+    const message = `"${name}" is the name of remote_write[${first}]: give each one its own`
+    context.addIssue({ code: 'custom', message, path: ['remote_write', i, 'name'] })
+  }
 })
 
 const SECTIONS: Sections = {
@@ -124,18 +105,7 @@ const SECTIONS: Sections = {
   storage: { known: Object.keys(STORAGE) },
   dedup: { known: Object.keys(DEDUP) },
   limits: { known: Object.keys(LIMITS) },
-  'remote_write[]': {
-    known: Object.keys(DESTINATION),
-    // What a Prometheus can do with a request of its own, and what would be missed.
-    notYet: [
-      ...['write_relabel_configs', 'basic_auth', 'authorization', 'oauth2', 'sigv4', 'azuread'],
-      ...['google_iam', 'bearer_token', 'bearer_token_file', 'tls_config', 'proxy_url', 'no_proxy'],
-      ...['proxy_from_environment', 'proxy_connect_header', 'follow_redirects', 'enable_http2'],
-      ...['http_headers', 'round_robin_dns'],
-    ],
-    // How a Prometheus queues what it scraped; here goes out what came in.
-    ignored: ['queue_config', 'send_exemplars', 'send_native_histograms', 'metadata_config'],
-  },
+  ...DESTINATION_SECTIONS,
 }
 
 /**
@@ -143,22 +113,24 @@ const SECTIONS: Sections = {
  * is not known is a problem, because a misspelt limit would otherwise be no limit.
  *
  * @param flags win over the text
+ * @param directory of the file: paths of secrets and certificates are relative to it
  * @throws SluiceError CONFIG_INVALID with every problem, one per line, each with its place
  */
 export function parseConfig(
   text: string,
   fileName: string,
   flags: Flags = {},
+  directory = '.',
 ): { config: Config; warnings: string[] } {
   const given = Object.entries(FLAG_PATHS).flatMap(([flag, path]) => {
     const value = flags[flag as keyof Flags]
     return value === undefined ? [] : [{ flag, path, value }]
   })
   const { value, warnings } = readSettings({ text, fileName, flags: given }, SCHEMA, SECTIONS)
-  return { config: frozen(configOf(value)), warnings }
+  return { config: frozen(configOf(value, directory)), warnings }
 }
 
-function configOf(value: z.infer<typeof SCHEMA>): Config {
+function configOf(value: z.infer<typeof SCHEMA>, directory: string): Config {
   const { listen, storage, dedup, limits, remote_write } = value
   return {
     listen,
@@ -170,47 +142,8 @@ function configOf(value: z.infer<typeof SCHEMA>): Config {
     },
     dedup: { maxSeries: dedup.max_series },
     limits: { intakeThreads: limits.intake_threads },
-    remoteWrite: remote_write.map((destination) => ({
-      name: destination.name,
-      url: destination.url,
-      remoteTimeoutMs: destination.remote_timeout,
-      outOfOrderWindowMs: destination.out_of_order_time_window,
-      protocol: destination.protobuf_message,
-      headers: destination.headers,
-    })),
+    remoteWrite: remote_write.map((section) => destinationOf(section, directory)),
   }
-}
-
-function isPlainUrl(text: string): boolean {
-  const url = URL.parse(text)
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) return false
-  return url.username === '' && url.password === ''
-}
-
-/** Set by the protocol, HTTP or the gateway itself; credentials have settings of their own. */
-const RESERVED_HEADERS = new Set([
-  ...['host', 'content-encoding', 'content-length', 'content-type', 'user-agent', 'connection'],
-  ...['keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding'],
-  ...['authorization', 'proxy-authenticate', 'proxy-authorization', 'www-authenticate'],
-  ...['x-prometheus-remote-write-version', 'x-prometheus-remote-read-version', 'retry-attempt'],
-  ...['x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256'],
-])
-
-/** A value may be a secret, so no problem quotes one. */
-function parseHeaders(section: unknown, context: z.RefinementCtx): Record<string, string> {
-  if (typeof section !== 'object' || section === null || Array.isArray(section)) {
-    context.addIssue({ code: 'custom', message: 'expected header names with their values' })
-    return z.NEVER
-  }
-  const entries = Object.entries(section).map(([name, value]): [string, string] => {
-    const refuse = (message: string) => context.addIssue({ code: 'custom', message, path: [name] })
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) refuse('is not a header name')
-    else if (RESERVED_HEADERS.has(name.toLowerCase())) refuse('is reserved and cannot be set')
-    const isText = ['string', 'number', 'boolean'].includes(typeof value)
-    if (!isText || !/^[\t\x20-\x7e]*$/.test(String(value))) refuse('expected printable text')
-    return [name, String(value)]
-  })
-  return Object.fromEntries(entries)
 }
 
 function frozen<T>(value: T): T {

@@ -1,6 +1,8 @@
-import { Pool } from 'undici'
+import { type Clock, systemClock } from '../base/clock.ts'
 import type { Counts } from '../model/counts.ts'
 import type { Answer, Protocol } from './answer.ts'
+import { Connections, type TlsSettings } from './connections.ts'
+import { basic, type Credentials, createAuthorizer } from './credentials.ts'
 import { exchange } from './exchange.ts'
 
 export type PostOptions = {
@@ -14,6 +16,10 @@ export type PostOptions = {
   headers?: { [name: string]: string }
   /** Age at which a connection is not used again. */
   connectionAgeMsMax?: number
+  credentials?: Credentials | null
+  tls?: TlsSettings | null
+  /** For the age of what was read from files. */
+  clock?: Clock
 }
 
 export type PostRequest = {
@@ -34,7 +40,6 @@ export type Post = {
 }
 
 const TIMEOUT_MS = 30_000
-const CONNECT_TIMEOUT_MS = 5_000
 /** Renewed so often, connections follow DNS, load balancers and certificates. */
 const CONNECTION_AGE_MS_MAX = 120_000
 /** A receiver's words are for a log line: what goes beyond this is not read. */
@@ -54,14 +59,11 @@ const PROTOCOL_HEADERS = {
 
 /** The way to one destination: its connections, and what every request there has in common. */
 export function createPost(options: PostOptions): Post {
-  const { timeoutMs = TIMEOUT_MS, connectionAgeMsMax = CONNECTION_AGE_MS_MAX } = options
+  const { timeoutMs = TIMEOUT_MS, credentials = null, tls = null, clock = systemClock } = options
   const url = new URL(options.url)
-  const pool = new Pool(url.origin, {
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connectTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
-    clientTtl: connectionAgeMsMax,
-  })
+  const ageMsMax = options.connectionAgeMsMax ?? CONNECTION_AGE_MS_MAX
+  const connections = new Connections({ origin: url.origin, timeoutMs, ageMsMax, tls, clock })
+  const authorizer = credentials === null ? null : createAuthorizer(credentials, clock)
   const path = url.pathname + url.search
   const common = {
     ...authorization(url),
@@ -72,11 +74,16 @@ export function createPost(options: PostOptions): Post {
 
   async function post({ body, protocol, attempt, signal }: PostRequest): Promise<Answer> {
     const retry = attempt > 0 ? { 'retry-attempt': String(attempt) } : {}
-    const headers = { ...common, ...PROTOCOL_HEADERS[protocol], ...retry }
-    const request = { path, method: 'POST' as const, headers, body }
     const limits = { timeoutMs, bodyBytesMax: RESPONSE_BYTES_MAX }
+    let hasLeft = false
     try {
+      const authorization = authorizer && { authorization: await authorizer.header() }
+      const pool = await connections.current()
+      const headers = { ...common, ...PROTOCOL_HEADERS[protocol], ...retry, ...authorization }
+      const request = { path, method: 'POST' as const, headers, body }
+      hasLeft = true
       const response = await exchange(pool, { request, ...limits, ...(signal && { signal }) })
+      if (response.status === 401) authorizer?.refused()
       return {
         kind: 'response',
         status: response.status,
@@ -85,17 +92,16 @@ export function createPost(options: PostOptions): Post {
         text: response.body.toString('utf8'),
       }
     } catch (error) {
-      return { kind: 'failed', reason: textOf(error), maybeStored: !neverLeft(error) }
+      return { kind: 'failed', reason: textOf(error), maybeStored: hasLeft && !neverLeft(error) }
     }
   }
 
-  return { post, close: () => pool.close() }
+  return { post, close: () => connections.close() }
 }
 
 function authorization({ username, password }: URL): { [name: string]: string } {
   if (username === '' && password === '') return {}
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+  return { authorization: basic(decodeURIComponent(username), decodeURIComponent(password)) }
 }
 
 function lowerCased(headers: { [name: string]: string }): { [name: string]: string } {

@@ -174,12 +174,22 @@ export class Log {
     await this.#waiters.wait(lsn, signal)
   }
 
+  /** What the segments take that hold nothing but records below `lsn`. */
+  bytesBelow(lsn: number): number {
+    let bytes = 0
+    for (let i = 1; i < this.#segments.length && this.#segments[i]!.firstLsn <= lsn; i++) {
+      bytes += this.#segments[i - 1]!.fileBytes
+    }
+    return bytes
+  }
+
   /**
-   * Records below `lsn` are not needed any more: deletes the segments that hold nothing else.
-   * The last segment always stays, because it keeps the count.
+   * Records below `lsn` are not needed any more: deletes segments that hold nothing else, the
+   * oldest first, until such segments take no more than `keptBytes`. The last segment always
+   * stays, because it keeps the count.
    */
-  release(lsn: number): Promise<void> {
-    const release = this.#release.then(() => this.#releaseBelow(lsn))
+  release(lsn: number, keptBytes = 0): Promise<void> {
+    const release = this.#release.then(() => this.#releaseBelow(lsn, keptBytes))
     this.#release = release.catch(() => undefined)
     return release
   }
@@ -239,9 +249,9 @@ export class Log {
     return error
   }
 
-  async #releaseBelow(lsn: number): Promise<void> {
+  async #releaseBelow(lsn: number, keptBytes: number): Promise<void> {
     const { disk, directory } = this.#options
-    while (this.#segments.length > 1 && this.#segments[1]!.firstLsn <= lsn) {
+    while (this.bytesBelow(lsn) > keptBytes) {
       // Out of the list first, so that no reader opens it any more.
       const oldest = this.#segments.shift()!
       try {

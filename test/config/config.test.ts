@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { SluiceError } from '../src/base/errors.ts'
-import { type Flags, parseConfig } from '../src/config.ts'
+import type { SluiceError } from '../../src/base/errors.ts'
+import { type Flags, parseConfig } from '../../src/config/config.ts'
 
 const configOf = (text: string, flags: Flags = {}) => parseConfig(text, 'sluice.yaml', flags).config
 
@@ -39,6 +39,8 @@ test('an empty file means the defaults that the README names', () => {
         outOfOrderWindowMs: 0,
         protocol: 'rw2',
         headers: {},
+        credentials: null,
+        tls: null,
       },
     ],
   })
@@ -76,6 +78,8 @@ remote_write:
         outOfOrderWindowMs: 1_800_000,
         protocol: 'rw1',
         headers: { 'X-Scope-OrgID': '12' },
+        credentials: null,
+        tls: null,
       },
     ],
   })
@@ -110,7 +114,7 @@ remote_write:
       'version), got "drop_oldest"',
     'sluice.yaml:6: listen.write: expected an address such as 0.0.0.0:9201, got 9201',
     'sluice.yaml:8: remote_write[0].url: expected an http or https URL without user and ' +
-      'password (not available in this version), got "ftp://central"',
+      'password (basic_auth has room for them), got "ftp://central"',
     'sluice.yaml:9: remote_write[0].remote_timeout: expected a duration such as 30s, got "soon"',
   ])
 })
@@ -125,13 +129,11 @@ test.for([
   ['storage: [1]', 'sluice.yaml:1: storage: expected a section of settings, got a list'],
   ['storage: { quota: 0 }', 'sluice.yaml:1: storage.quota: expected a size such as 20GiB, got 0'],
   ['clusters: []', 'sluice.yaml:1: clusters: not available in this version'],
+  ['remote_write: []', 'sluice.yaml:1: remote_write: names no destination'],
   [
-    `remote_write: [{ url: "${url}", basic_auth: {} }]`,
-    'sluice.yaml:1: remote_write[0].basic_auth: not available in this version',
-  ],
-  [
-    'remote_write: []',
-    'sluice.yaml:1: remote_write: this version forwards to exactly one destination',
+    `remote_write: [{ url: "${url}" }, { name: b, url: "${url}" }, { url: "${url}" }]`,
+    'sluice.yaml:1: remote_write[2].name: "central" is the name of remote_write[0]: ' +
+      'give each one its own',
   ],
   [
     "listen: { admin: '0.0.0.0:9201' }",

@@ -53,12 +53,12 @@ class Rig {
           if (this.rows.length > lsn) return
           await new Promise<void>((resolve) => this.#committed.push(resolve))
         },
-        release: async () => {},
       },
       cursor: { position: this.position, save: async () => {} },
       decodeBlock: ({ lsn }) => this.#block(lsn),
       deliver: (block, signal) => this.#deliver(block, signal),
       onDelivered: () => {},
+      onCheckpoint: () => {},
       onError: (error) => {
         throw error
       },

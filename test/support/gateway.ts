@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { nodeDisk } from '../../src/base/disk.ts'
 import { createLogger } from '../../src/base/log.ts'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'
 import { snappy } from '../../src/wire/snappy.ts'
 import { type Receiver, startReceiver } from './receiver.ts'
@@ -50,6 +50,8 @@ export async function startTestGateway(
     quota?: string
     threads?: number
     listen?: string
+    /** Further destinations, as they stand in the list. */
+    alsoTo?: string
   } = {},
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
@@ -63,6 +65,7 @@ limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
 remote_write:
   - url: ${receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}
+${options.alsoTo ?? ''}
 ${options.yaml ?? ''}`
   const start = () =>
     startGateway(parseConfig(yaml, 'test.yaml').config, {

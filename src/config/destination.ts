@@ -1,0 +1,117 @@
+import { z } from 'zod'
+import { type Sections, setting } from '../base/settings.ts'
+import { parseDurationMs } from '../base/units.ts'
+import type { TlsSettings } from '../forward/connections.ts'
+import type { Credentials } from '../forward/credentials.ts'
+import {
+  CREDENTIAL_KEYS,
+  CREDENTIAL_SECTIONS,
+  credentialsOf,
+  refuseAmbiguous,
+  TLS,
+  tlsOf,
+} from './credentials.ts'
+
+export type DestinationConfig = {
+  readonly name: string
+  readonly url: string
+  readonly remoteTimeoutMs: number
+  /** What the receiver itself is configured with; 0 when it refuses every late sample. */
+  readonly outOfOrderWindowMs: number
+  /** What is spoken first: 2.0 falls back to 1.0 when the receiver does not know it. */
+  readonly protocol: 'rw1' | 'rw2'
+  /** Sent with every request, beside those that the protocol asks for. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly credentials: Credentials | null
+  readonly tls: TlsSettings | null
+}
+
+const KEYS = {
+  // It becomes the name of a file.
+  name: setting('up to 64 letters, digits, dots, "_" or "-"', (text) =>
+    /^[A-Za-z0-9][\w.-]{0,63}$/.test(text) ? text : null,
+  ).prefault('central'),
+  url: setting(
+    'an http or https URL without user and password (basic_auth has room for them)',
+    (text) => (isPlainUrl(text) ? text : null),
+  ),
+  remote_timeout: setting(
+    'a duration such as 30s',
+    (text) => parseDurationMs(text) || null,
+  ).prefault('30s'),
+  out_of_order_time_window: setting('a duration such as 30m', parseDurationMs).prefault('0'),
+  protobuf_message: setting('io.prometheus.write.v2.Request or prometheus.WriteRequest', (text) => {
+    if (text === 'prometheus.WriteRequest') return 'rw1'
+    return text === 'io.prometheus.write.v2.Request' ? 'rw2' : null
+  }).prefault('io.prometheus.write.v2.Request'),
+  headers: z.unknown().transform(parseHeaders).prefault({}),
+  ...CREDENTIAL_KEYS,
+  tls_config: TLS.optional(),
+}
+
+/** One entry of `remote_write`. */
+export const DESTINATION = z.strictObject(KEYS).superRefine(refuseAmbiguous)
+
+export const DESTINATION_SECTIONS: Sections = {
+  'remote_write[]': {
+    known: Object.keys(KEYS),
+    // What a Prometheus can do with a request of its own, and what would be missed.
+    notYet: [
+      ...['write_relabel_configs', 'sigv4', 'azuread', 'google_iam', 'proxy_url', 'no_proxy'],
+      ...['proxy_from_environment', 'proxy_connect_header', 'follow_redirects', 'enable_http2'],
+      ...['http_headers', 'round_robin_dns'],
+    ],
+    // How a Prometheus queues what it scraped; here goes out what came in.
+    ignored: ['queue_config', 'send_exemplars', 'send_native_histograms', 'metadata_config'],
+  },
+  ...CREDENTIAL_SECTIONS,
+}
+
+/** @param directory that the paths of files are relative to */
+export function destinationOf(
+  section: z.infer<typeof DESTINATION>,
+  directory: string,
+): DestinationConfig {
+  return {
+    name: section.name,
+    url: section.url,
+    remoteTimeoutMs: section.remote_timeout,
+    outOfOrderWindowMs: section.out_of_order_time_window,
+    protocol: section.protobuf_message,
+    headers: section.headers,
+    credentials: credentialsOf(section, directory),
+    tls: section.tls_config === undefined ? null : tlsOf(section.tls_config, directory),
+  }
+}
+
+function isPlainUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return false
+  return url.username === '' && url.password === ''
+}
+
+/** Set by the protocol, HTTP or the gateway itself; credentials have settings of their own. */
+const RESERVED_HEADERS = new Set([
+  ...['host', 'content-encoding', 'content-length', 'content-type', 'user-agent', 'connection'],
+  ...['keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding'],
+  ...['authorization', 'proxy-authenticate', 'proxy-authorization', 'www-authenticate'],
+  ...['x-prometheus-remote-write-version', 'x-prometheus-remote-read-version', 'retry-attempt'],
+  ...['x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256'],
+])
+
+/** A value may be a secret, so no problem quotes one. */
+function parseHeaders(section: unknown, context: z.RefinementCtx): Record<string, string> {
+  if (typeof section !== 'object' || section === null || Array.isArray(section)) {
+    context.addIssue({ code: 'custom', message: 'expected header names with their values' })
+    return z.NEVER
+  }
+  const entries = Object.entries(section).map(([name, value]): [string, string] => {
+    const refuse = (message: string) => context.addIssue({ code: 'custom', message, path: [name] })
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) refuse('is not a header name')
+    else if (RESERVED_HEADERS.has(name.toLowerCase())) refuse('is reserved and cannot be set')
+    const isText = ['string', 'number', 'boolean'].includes(typeof value)
+    if (!isText || !/^[\t\x20-\x7e]*$/.test(String(value))) refuse('expected printable text')
+    return [name, String(value)]
+  })
+  return Object.fromEntries(entries)
+}

@@ -1,0 +1,59 @@
+import type { Clock } from '../base/clock.ts'
+import type { Log } from './log.ts'
+
+/** What every destination has is kept so long all the same, so that it can be sent once more. */
+const HOLD_MS = 10 * 60_000
+const HOLD_BYTES = 2 * 1024 ** 3
+/** What is held for that is the first to go: it may fill the log to this share of its quota. */
+const HELD_QUOTA_SHARE = 0.5
+
+export type RetentionParts = {
+  log: Pick<Log, 'sizeBytes' | 'bytesBelow' | 'release'>
+  clock: Clock
+  quotaBytes: number
+}
+
+/**
+ * Which part of the log may go: what all destinations have, and have had for a while.
+ *
+ * A class, because there is state with an invariant: nothing is released that one of the
+ * destinations does not have.
+ */
+export class Retention {
+  readonly #parts: RetentionParts
+  /** By destination: everything before this LSN has been acknowledged. */
+  readonly #positions = new Map<string, number>()
+  /** When all had which position, oldest first; both only grow. */
+  readonly #reached: { atMs: number; position: number }[] = []
+
+  constructor(parts: RetentionParts) {
+    this.#parts = parts
+  }
+
+  /** Destination `name` has everything before `position`. It may be lower than before. */
+  advance(name: string, position: number): void {
+    this.#positions.set(name, position)
+  }
+
+  /** To be called once a second: deletes what nobody needs any more. Rejects when the disk does. */
+  async release(): Promise<void> {
+    const { log, clock, quotaBytes } = this.#parts
+    const nowMs = clock.monotonicMs()
+    const common = Math.min(...this.#positions.values())
+    const reached = this.#reached
+    while ((reached.at(-1)?.position ?? 0) > common) reached.pop()
+    if ((reached.at(-1)?.position ?? 0) < common) reached.push({ atMs: nowMs, position: common })
+
+    let aged = 0
+    while (reached.length > 0 && nowMs - reached[0]!.atMs >= HOLD_MS) {
+      aged = reached[0]!.position
+      // The newest one stays, so that standing still is not taken for news.
+      if (reached.length === 1) break
+      reached.shift()
+    }
+    await log.release(aged)
+    const needed = log.sizeBytes - log.bytesBelow(common)
+    const room = HELD_QUOTA_SHARE * quotaBytes - needed
+    await log.release(common, Math.min(HOLD_BYTES, Math.max(0, room)))
+  }
+}
