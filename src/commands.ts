@@ -8,6 +8,7 @@ import { createLogger, type Logger } from './base/log.ts'
 import { addressText } from './base/units.ts'
 import { VERSION } from './base/version.ts'
 import { type Config, type Flags, parseConfig } from './config/config.ts'
+import { operateQuarantine, QUARANTINE_USAGE } from './operate.ts'
 
 const USAGE = `sluice ${VERSION}: a Prometheus remote-write gateway
 
@@ -17,6 +18,7 @@ const USAGE = `sluice ${VERSION}: a Prometheus remote-write gateway
                defaults hold; flags win over the file.
   sluice check FILE
                Shows every problem of a configuration, with its line.
+${QUARANTINE_USAGE}
   sluice version
   sluice help
 `
@@ -30,6 +32,9 @@ export async function runCommand(args: readonly string[]): Promise<number> {
         return await serve(rest)
       case 'check':
         return await check(rest)
+      case 'quarantine':
+        console.log(await operateQuarantine(rest))
+        return 0
       case 'version':
       case '--version':
         console.log(`sluice ${VERSION}`)

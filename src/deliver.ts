@@ -40,6 +40,8 @@ export type DeliveryParts = {
   /** Resolves with the final outcome, however many tries it takes; rejects when aborted. */
   deliver: (block: Block, signal: AbortSignal) => Promise<Delivered>
   onDelivered: (block: Block, delivered: Delivered) => void
+  /** So many samples were in blocks that could not be read. */
+  onDamage: (samples: number) => void
   /** Everything before `position` is acknowledged, and that is on disk. */
   onCheckpoint: (position: number) => void
   onError: (error: unknown) => void
@@ -63,6 +65,8 @@ export class Delivery {
   /** In log order: the first one is the oldest that the destination does not have. */
   readonly #ahead: Ahead[] = []
   #aheadBytes = 0
+  /** Samples in all blocks up to the one that was read last; null before the first. */
+  #samplesRead: number | null = null
   #inFlight = 0
   readonly #stopping = new AbortController()
   #readUpTo: number
@@ -148,6 +152,10 @@ export class Delivery {
   }
 
   #add(block: Block): void {
+    const { samplesBefore, counts } = block
+    const missing = samplesBefore - (this.#samplesRead ?? samplesBefore)
+    if (missing > 0) this.#parts.onDamage(missing)
+    this.#samplesRead = samplesBefore + counts.samples + counts.histograms
     this.#ahead.push({ block, isInFlight: false })
     this.#aheadBytes += block.message.length
   }

@@ -5,7 +5,7 @@ import { type Disk, withoutSync } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
 import type { Config } from './config/config.ts'
-import { type Destinations, openCursors, startDestinations } from './destinations.ts'
+import { type Destinations, openCursors, startDestinations } from './destinations/destinations.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
@@ -14,7 +14,9 @@ import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
 import { createServer } from './receive/server.ts'
 import { createAdminRoutes } from './status/admin.ts'
+import { balanceOf } from './status/balance.ts'
 import { createMetrics } from './status/metrics.ts'
+import { createQuarantineRoutes } from './status/quarantine.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { MetricSources } from './status/sources.ts'
 
@@ -64,7 +66,12 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })
-    const far = startDestinations(config.remoteWrite, { ...parts, ...store, logger: parts.log })
+    const far = await startDestinations(config.remoteWrite, {
+      ...parts,
+      ...store,
+      directory: join(config.storage.path, 'quarantine'),
+      logger: parts.log,
+    })
     stops.push(() => far.stop())
     stops.push(everySecond(parts.clock, store, far))
     const sources = sourcesOf(store, intake, far)
@@ -77,8 +84,11 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     }
     const snapshot = createSnapshot({ sources, clock: parts.clock, notReady })
     const refresh = () => intake.refresh()
-    const admin = createAdminRoutes({ metrics, snapshot, refresh, notReady, clock: parts.clock })
-    const adminServer = createServer({ ...config.listen.admin, routes: admin, ...parts })
+    const balance = () => balanceOf(sources)
+    const { clock } = parts
+    const admin = createAdminRoutes({ metrics, snapshot, balance, refresh, notReady, clock })
+    const routes = { ...admin, ...createQuarantineRoutes(far.quarantines, parts.clock) }
+    const adminServer = createServer({ ...config.listen.admin, routes, ...parts })
     const adminPort = await adminServer.start()
     stops.push(() => adminServer.stop(DRAIN_MS))
     const writePort = await intake.start()
@@ -113,6 +123,8 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
 
   const quotaBytes =
     config.storage.quotaBytes ?? QUOTA_SHARE * (await parts.disk.capacityBytes(path))
+  /** Samples that were judged and could not be written: their senders were told so. */
+  const undone = { samples: 0 }
   const log = await Log.open({
     disk,
     directory: join(path, 'log'),
@@ -121,7 +133,7 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     onCollect: () => blocks.seal(),
     onFailed: (error) => {
       logger.error('the log cannot be written', { error })
-      blocks.discard()
+      undone.samples += blocks.discard()
       admission.undo()
     },
     onDamage: (damage) => logger.error('a part of the log is damaged', { ...damage }),
@@ -136,9 +148,10 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     lastBlock: log.lastLsn,
   })
   const totals = await totalsOf(log)
+  const samplesAtStart = totals.samples
   const familyOf = (number: number) => admission.metadata.family(number)
   const blocks = new BlockWriter(log, key, familyOf, totals)
-  return { cursors, log, key, admission, totals, blocks, quotaBytes }
+  return { disk, cursors, log, key, admission, totals, samplesAtStart, blocks, undone, quotaBytes }
 }
 
 type Store = Awaited<ReturnType<typeof openStore>>
@@ -161,7 +174,7 @@ function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | nu
 
 /** Where the metrics and the status find their numbers. */
 function sourcesOf(
-  { log, admission, quotaBytes }: Store,
+  { log, admission, quotaBytes, totals, samplesAtStart, undone }: Store,
   intake: Intake,
   far: Destinations,
 ): MetricSources {
@@ -184,6 +197,9 @@ function sourcesOf(
     rejected: () => counters.rejected,
     requests: () => intake.requests(),
     bodyBytesMax: () => intake.bodyBytesMax,
+    rejectedSamples: () => counters.rejectedSamples,
+    undoneSamples: () => undone.samples,
+    keptSamples: () => totals.samples - samplesAtStart,
     destinations: () => far.status(),
     log: () => ({
       oldestLsn: log.oldestLsn,

@@ -63,6 +63,8 @@ export type IngestCounters = {
   /** Exemplars left out because their labels are too long. */
   oversizedExemplars: number
   rejected: Map<string, number>
+  /** Samples and histograms among them. */
+  rejectedSamples: number
 }
 
 export function digestOf({ protocol, sender, body }: Push): PushDigest {
@@ -209,6 +211,7 @@ function createCounters(): IngestCounters {
     misnamedPushes: 0,
     oversizedExemplars: 0,
     rejected: new Map(),
+    rejectedSamples: 0,
   }
 }
 
@@ -220,6 +223,7 @@ function countBatch(counters: IngestCounters, written: Counts, batch: Batch): vo
   received.samples += written.samples + rejections.counts.samples
   received.histograms += written.histograms + rejections.counts.histograms
   received.exemplars += written.exemplars + rejections.counts.exemplars
+  counters.rejectedSamples += rejections.counts.samples + rejections.counts.histograms
   for (const [reason, { elements }] of rejections) {
     rejected.set(reason, (rejected.get(reason) ?? 0) + elements)
   }

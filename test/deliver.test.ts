@@ -58,6 +58,7 @@ function delivering(fails: { read?: number; decode?: number }) {
     },
     onDelivered: () => {},
     onCheckpoint: () => {},
+    onDamage: () => {},
     onError: (error) => errors.push(error),
   })
   return { delivery, delivered, errors }

@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'LOG_FORMAT'
   | 'LOG_CORRUPT'
   | 'LOG_FAILED'
+  | 'ADMIN_UNREACHABLE'
+  | 'ADMIN_REFUSED'
 
 /** An operating error: expected to happen in production, and handled by code. */
 export class SluiceError extends Error {

@@ -25,6 +25,17 @@ export type LossClass =
   /** Our own record cannot be read any more. */
   | 'unreadable'
 
+/** What was not forwarded, and where it stands in its block. */
+export type Loss = {
+  lost: Counts
+  lossClass: LossClass
+  reason: string
+  /** Labels of an example, when one is known. */
+  series: string | null
+  /** Of the block's series, or null when that is not known: then it is some of the block. */
+  part: { from: number; to: number } | null
+}
+
 /**
  * One block on its way. Losses are kept here until the end, so that a delivery which is
  * given up half way has counted and said nothing.
@@ -36,27 +47,38 @@ export class Job {
   maybeStored = false
   readonly refused: Counts = noCounts()
   readonly unsupported: Counts = noCounts()
-  readonly events: Event[] = []
+  readonly losses: Loss[] = []
 
   constructor(block: Block, signal: AbortSignal) {
     this.block = block
     this.signal = signal
   }
 
-  /** `series` is an example, when one is known. */
-  lose(lost: Counts, lossClass: LossClass, reason: string, series?: string): void {
+  lose(
+    lost: Counts,
+    lossClass: LossClass,
+    reason: string,
+    { series = null, part = null }: Partial<Loss> = {},
+  ): void {
     add(lossClass === 'unsupported' ? this.unsupported : this.refused, lost)
-    this.events.push({
-      // What is probably stored already is nothing to wake anybody for.
-      level: lossClass === 'maybe stored' || lossClass === 'unsupported' ? 'warn' : 'error',
-      message: 'not kept by the receiver',
-      class: lossClass,
-      reason,
-      cluster: this.block.cluster,
-      block: this.block.number,
-      ...lost,
-      ...(series === undefined ? {} : { series }),
-    })
+    this.losses.push({ lost, lossClass, reason, series, part })
+  }
+
+  /** What is to be told of the losses. */
+  *events(): Generator<Event> {
+    for (const { lost, lossClass, reason, series } of this.losses) {
+      yield {
+        // What is probably stored already is nothing to wake anybody for.
+        level: lossClass === 'maybe stored' || lossClass === 'unsupported' ? 'warn' : 'error',
+        message: 'not kept by the receiver',
+        class: lossClass,
+        reason,
+        cluster: this.block.cluster,
+        block: this.block.number,
+        ...lost,
+        ...(series === null ? {} : { series }),
+      }
+    }
   }
 
   /** The class of what a receiver refuses now. */

@@ -1,14 +1,15 @@
 import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
-import { type Batch, createBatch, symbolText } from '../model/batch.ts'
+import { type Batch, createBatch } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
 import { type Counts, noCounts } from '../model/counts.ts'
+import { seriesText } from '../model/series-text.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { decompressInto, snappy } from '../wire/snappy.ts'
 import type { Protocol, Verdict } from './answer.ts'
 import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
 import { Courier } from './courier.ts'
-import { add, type Delivery, type Event, isNothing, Job, minus } from './delivery.ts'
+import { add, type Delivery, type Event, isNothing, Job, type Loss, minus } from './delivery.ts'
 import type { Post } from './post.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
@@ -22,8 +23,17 @@ export type DestinationParts = {
   onEvent: (event: Event) => void
   /** What is spoken first; `rw1` is spoken for good. */
   protocol?: Protocol
+  /** Keeps what is refused for good. Until it resolves, nothing is counted as refused. */
+  keep?: (refused: Refused) => Promise<void>
   /** Fills `batch` from a decompressed 2.0 message; a reason when that is damaged. */
   decode: (raw: Uint8Array, batch: Batch) => string | null
+}
+
+/** A part of a block that the receiver will never take. */
+export type Refused = Loss & {
+  block: Block
+  /** A Remote Write 2.0 request, compressed: the part, or the block where no part is known. */
+  message: Uint8Array
 }
 
 /** How long Remote Write 1.0 is spoken before 2.0 is tried again: receivers get upgraded. */
@@ -45,6 +55,7 @@ export class Destination {
   readonly #courier: Courier
   readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
+  readonly #keep: NonNullable<DestinationParts['keep']>
   readonly #decode: DestinationParts['decode']
   /** Until then, by the monotonic clock, this destination speaks 1.0. */
   #fallbackUntilMs: number
@@ -52,12 +63,14 @@ export class Destination {
   /** Batches that are not in use; every block that goes out as 1.0 needs one to itself. */
   readonly #batches: Batch[] = []
 
-  constructor({ name, post, clock, random, onEvent, decode, protocol }: DestinationParts) {
+  constructor(parts: DestinationParts) {
+    const { name, post, clock, random, onEvent, decode, protocol } = parts
     this.name = name
     this.#fallbackUntilMs = protocol === 'rw1' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
     this.#clock = clock
     this.#onEvent = (event) => onEvent({ ...event, destination: name })
     this.#decode = decode
+    this.#keep = parts.keep ?? (async () => {})
     this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent })
   }
 
@@ -100,12 +113,44 @@ export class Destination {
   async deliver(block: Block, signal: AbortSignal): Promise<Delivery> {
     const job = new Job(block, signal)
     await this.#deliverMessage(job, block.message, block.counts)
+    for (const loss of job.losses) await this.#keepLoss(block, loss)
     const delivery = job.result()
     add(this.forwarded, delivery.forwarded)
     add(this.refused, delivery.refused)
     add(this.unsupported, delivery.unsupported)
-    for (const event of job.events) this.#onEvent(event)
+    for (const event of job.events()) this.#onEvent(event)
     return delivery
+  }
+
+  /**
+   * Sends once more what was refused before, aside from the blocks and their order, and counts
+   * nothing but what is stored now. Returns what is refused again, with the reason.
+   *
+   * @param lost what was refused of `block`, which may be more
+   */
+  async sendAgain(block: Block, lost: Counts, signal: AbortSignal): Promise<Loss | null> {
+    const job = new Job(block, signal)
+    await this.#deliverMessage(job, block.message, block.counts)
+    const refused = noCounts()
+    for (const loss of job.losses) add(refused, loss.lost)
+    const left = atMost(refused, lost)
+    add(this.forwarded, minus(lost, left))
+    const [first] = job.losses
+    return first === undefined || isNothing(left) ? null : { ...first, lost: left }
+  }
+
+  /** What 1.0 cannot carry would never arrive, and exemplars alone are not worth the room. */
+  async #keepLoss(block: Block, loss: Loss): Promise<void> {
+    if (loss.lossClass === 'unsupported' || loss.lost.samples + loss.lost.histograms === 0) return
+    await this.#keep({ ...loss, block, message: this.#partOf(block.message, loss) })
+  }
+
+  #partOf(message: Uint8Array, { part }: Loss): Uint8Array {
+    const raw = part === null ? null : snappy.decompress(message)
+    const parts = raw === null ? null : readRemoteWrite2(raw)
+    if (part === null || parts === null) return message
+    writePart(parts, part.from, part.to, this.#writer)
+    return snappy.compress(this.#writer.written())
   }
 
   async #deliverMessage(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
@@ -121,7 +166,7 @@ export class Destination {
     await this.#bisect(job, seriesCount(parts), reason, {
       encode: (from, to) => writePart(parts, from, to, this.#writer),
       send: (part, partCounts) => this.#deliverAs2(job, part, partCounts),
-      nameOf: () => undefined,
+      nameOf: () => null,
     })
   }
 
@@ -186,7 +231,7 @@ export class Destination {
     await this.#bisect(job, batch.seriesCount, reason, {
       encode: (from, to) => encode(from, to).counts,
       send: (part, partCounts) => this.#deliverAs1Whole(job, part, partCounts),
-      nameOf: (series) => labelText(batch, series),
+      nameOf: (series) => seriesText(batch, series),
     })
   }
 
@@ -211,7 +256,9 @@ export class Destination {
     const requestsMax = BISECT_REQUESTS_MAX
     for (const guilt of await bisect({ from: 0, to: count, reason, send, requestsMax })) {
       const lost = ways.encode(guilt.from, guilt.to)
-      job.lose(lost, job.refusalClass, guilt.reason, ways.nameOf(guilt.from))
+      const { from, to } = guilt
+      const where = { series: ways.nameOf(from), part: { from, to } }
+      job.lose(lost, job.refusalClass, guilt.reason, where)
     }
   }
 }
@@ -223,15 +270,13 @@ type Ways = {
   /** Leaves the part in the writer. */
   encode(from: number, to: number): Counts
   send(part: Uint8Array, counts: Counts): Promise<string | null>
-  nameOf(series: number): string | undefined
+  nameOf(series: number): string | null
 }
 
-function labelText(batch: Batch, series: number): string {
-  const labels: string[] = []
-  const end = batch.seriesLabelEnd[series]!
-  for (let i = batch.seriesLabelStart[series]!; i < end; i += 2) {
-    const name = symbolText(batch, batch.labelRefs[i]!)
-    labels.push(`${name}=${JSON.stringify(symbolText(batch, batch.labelRefs[i + 1]!))}`)
+function atMost(counts: Counts, most: Counts): Counts {
+  return {
+    samples: Math.min(counts.samples, most.samples),
+    histograms: Math.min(counts.histograms, most.histograms),
+    exemplars: Math.min(counts.exemplars, most.exemplars),
   }
-  return `{${labels.join(', ')}}`
 }

@@ -65,14 +65,21 @@ export class BlockWriter {
     assert(number === block.number, 'a block has the number of its record')
   }
 
-  /** Forgets what is not on disk: the log has failed, and those who wait are told so. */
-  discard(): void {
+  /**
+   * Forgets what is not on disk: the log has failed, and those who wait are told so. Returns how
+   * many samples that were.
+   */
+  discard(): number {
+    const { counts } = this.#builder
+    let discarded = this.#isOpen ? counts.samples + counts.histograms : 0
     this.#isOpen = false
     for (const { samples, bytes } of this.#sealed) {
       this.#totals.samples -= samples
       this.#totals.bytes -= bytes
+      discarded += samples
     }
     this.#sealed = []
+    return discarded
   }
 
   /**

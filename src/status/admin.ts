@@ -2,12 +2,15 @@ import type { Clock } from '../base/clock.ts'
 import { type Answer, refusal } from '../receive/answer.ts'
 import { reply } from '../receive/reply.ts'
 import type { Handler, Routes } from '../receive/server.ts'
+import { jsonAnswer, okAnswer } from './answers.ts'
+import type { Balance } from './balance.ts'
 import type { Metrics } from './metrics.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export type AdminParts = {
   metrics: Metrics
   snapshot: () => Snapshot
+  balance: () => Balance
   /** Brings up to date what other threads count. */
   refresh: () => Promise<void>
   /** Why no push is taken at the moment, or null. */
@@ -15,9 +18,9 @@ export type AdminParts = {
   clock: Clock
 }
 
-/** What operators, load balancers and Prometheus ask: read only, and never a secret. */
+/** What load balancers and Prometheus ask: read only, and never a secret. */
 export function createAdminRoutes(parts: AdminParts): Routes {
-  const { metrics, snapshot, refresh, notReady, clock } = parts
+  const { metrics, snapshot, balance, refresh, notReady, clock } = parts
   const get =
     (read: () => Answer | Promise<Answer>): Handler =>
     async (request, response) => {
@@ -31,26 +34,16 @@ export function createAdminRoutes(parts: AdminParts): Routes {
   return {
     '/metrics': get(async () => {
       await refresh()
-      return ok(metrics.contentType, await metrics.text())
+      return okAnswer(metrics.contentType, await metrics.text())
     }),
     // Alive means that the event loop turns; a destination that is down is no reason to restart.
-    '/-/healthy': get(() => ok('text/plain; charset=utf-8', 'sluice is alive\n')),
+    '/-/healthy': get(() => okAnswer('text/plain; charset=utf-8', 'sluice is alive\n')),
     '/-/ready': get(() => {
       const reason = notReady()
       if (reason !== null) return refusal(503, `not ready: ${reason}`)
-      return ok('text/plain; charset=utf-8', 'sluice is ready\n')
+      return okAnswer('text/plain; charset=utf-8', 'sluice is ready\n')
     }),
-    '/api/v1/status': get(() =>
-      ok('application/json; charset=utf-8', `${JSON.stringify(snapshot(), null, 2)}\n`),
-    ),
+    '/api/v1/status': get(() => jsonAnswer(snapshot())),
+    '/api/v1/balance': get(() => jsonAnswer(balance())),
   }
-}
-
-function ok(contentType: string, body: string): Answer {
-  const headers = {
-    'Content-Type': contentType,
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-  }
-  return { status: 200, headers, body }
 }

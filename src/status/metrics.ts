@@ -193,6 +193,20 @@ function registerDestinations(registry: Registry, { destinations }: MetricSource
       counters(registry, name, text, { labels, read: each((status) => status[what][kind]) })
     }
   }
+  gauges(registry, 'sluice_quarantine_entries', 'Requests that were refused for good.', {
+    labels,
+    read: each(({ quarantineEntries }) => quarantineEntries),
+  })
+  gauges(registry, 'sluice_quarantine_samples', 'Samples that were refused for good.', {
+    labels,
+    read: each(({ quarantined: { samples, histograms } }) => samples + histograms),
+  })
+  counters(
+    registry,
+    'sluice_quarantine_discarded_samples_total',
+    'Samples that left quarantine without having arrived.',
+    { labels, read: each(({ discarded: { samples, histograms } }) => samples + histograms) },
+  )
   counters(registry, 'sluice_forward_retries_total', 'Requests that had to be repeated.', {
     labels,
     read: each(({ retries }) => retries),

@@ -1,4 +1,5 @@
 import type { Counts } from '../model/counts.ts'
+import type { QuarantineEntry } from '../persist/quarantine.ts'
 
 /**
  * Where the numbers come from: plain getters over the counters that lie beside the code
@@ -19,6 +20,12 @@ export type MetricSources = {
   duplicates: () => { exact: number; conflict: number; replay: number }
   /** Elements by reason. */
   rejected: () => Iterable<readonly [reason: string, elements: number]>
+  /** Samples among the elements that were rejected. */
+  rejectedSamples: () => number
+  /** Samples that could not be written, and whose senders were told so. */
+  undoneSamples: () => number
+  /** Samples that were written to the log. */
+  keptSamples: () => number
   /** What each intake thread has counted. */
   requests: () => readonly RequestStatus[]
   /** How much memory request bodies may take. */
@@ -54,12 +61,41 @@ export type DestinationStatus = {
   refused: Counts
   /** Given up, because its protocol cannot carry them. */
   unsupported: Counts
+  /** Refused, and kept until somebody has looked at them. */
+  quarantined: Counts
+  quarantineEntries: number
+  /** Taken out of quarantine without having arrived. */
+  discarded: Counts
   retries: number
+  /** Samples that this one had to get when the gateway started, and those in its quarantine. */
+  waitingAtStart: number
+  quarantinedAtStart: number
+  /** Samples of blocks that the log has lost. */
+  damagedSamples: number
   /** In the log and not acknowledged yet. */
   waitingSamples: number
   waitingBytes: number
   /** How long the oldest of them has been here; 0 when none waits. */
   oldestWaitingSeconds: number
+}
+
+/** The quarantine of one destination. */
+export type QuarantineSource = {
+  /** The oldest first. */
+  entries(): QuarantineEntry[]
+  /** The request that was refused; null when it is damaged or not there. */
+  message(id: number): Promise<Uint8Array | null>
+  /** Sends entries again, one after the other. */
+  replay(ids: readonly number[]): Promise<Replayed>
+  drop(ids: readonly number[]): Promise<void>
+}
+
+/** Ids, by what became of them. */
+export type Replayed = {
+  arrived: number[]
+  refused: number[]
+  /** Not there, damaged, or the receiver did not answer. */
+  failed: number[]
 }
 
 export type LogStatus = {

@@ -59,6 +59,7 @@ class Rig {
       deliver: (block, signal) => this.#deliver(block, signal),
       onDelivered: () => {},
       onCheckpoint: () => {},
+      onDamage: () => {},
       onError: (error) => {
         throw error
       },

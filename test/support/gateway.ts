@@ -52,6 +52,8 @@ export async function startTestGateway(
     listen?: string
     /** Further destinations, as they stand in the list. */
     alsoTo?: string
+    /** `protobuf_message` of the first destination. */
+    protocol?: string
   } = {},
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
@@ -65,6 +67,7 @@ limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
 remote_write:
   - url: ${receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}
+    protobuf_message: ${options.protocol ?? 'io.prometheus.write.v2.Request'}
 ${options.alsoTo ?? ''}
 ${options.yaml ?? ''}`
   const start = () =>

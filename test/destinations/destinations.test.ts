@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { freePort } from './support/child.ts'
-import { withGateway } from './support/gateway.ts'
-import { startReceiver } from './support/receiver.ts'
+import { freePort } from '../support/child.ts'
+import { withGateway } from '../support/gateway.ts'
+import { startReceiver } from '../support/receiver.ts'
 
 const startMs = Date.now() - 100_000
 const seriesAt = (i: number) => [

@@ -1,0 +1,224 @@
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import { VERSION } from '../base/version.ts'
+import type { DestinationConfig } from '../config/config.ts'
+import { createRemoteWrite2Decoder } from '../decode/remote-write-2.ts'
+import { Delivery } from '../deliver.ts'
+import { Destination, type Refused } from '../forward/destination.ts'
+import { createPost, type Post } from '../forward/post.ts'
+import type { Counts } from '../model/counts.ts'
+import type { DigestKey } from '../model/identity.ts'
+import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
+import type { BlockTotals } from '../persist/block-writer.ts'
+import type { Cursor } from '../persist/cursor.ts'
+import type { Log } from '../persist/log.ts'
+import type { Quarantine, QuarantineEntry } from '../persist/quarantine.ts'
+import { contentOf } from '../status/content.ts'
+import type { DestinationStatus, QuarantineSource, Replayed } from '../status/sources.ts'
+import type { OpenQuarantine } from './open-quarantine.ts'
+
+/** Of a block that stands in no order. */
+const ASIDE = {
+  fence: 0,
+  minTimestampMs: 0,
+  maxTimestampMs: 0,
+  receivedMs: 0,
+  rawBytes: 0,
+  samplesBefore: 0,
+  bytesBefore: 0,
+}
+
+/** What a person waits for, when something is sent again at his word. */
+const REPLAY_MS_MAX = 30_000
+
+export type LaneParts = {
+  log: Log
+  cursor: Cursor
+  quarantine: OpenQuarantine
+  key: DigestKey
+  totals: BlockTotals
+  /** Of all samples in it, those before the cursor. */
+  samplesDone: number
+  clock: Clock
+  /** In [0, 1). */
+  random: () => number
+  logger: Logger
+  /** Everything before `position` is acknowledged. */
+  onCheckpoint: (position: number) => void
+}
+
+/**
+ * From the log to one destination, and aside into its quarantine.
+ *
+ * A class, because it runs from the moment it is made until it is stopped.
+ */
+export class Lane implements QuarantineSource {
+  readonly name: string
+  readonly #config: DestinationConfig
+  readonly #parts: LaneParts
+  readonly #post: Post
+  readonly #destination: Destination
+  readonly #delivery: Delivery
+  readonly #quarantine: Quarantine
+  readonly #stopping = new AbortController()
+  /** Samples of blocks that need not be delivered any more, among all that ever were in the log. */
+  #samplesDone: number
+  #damagedSamples = 0
+  readonly #waitingAtStart: number
+  readonly #quarantinedAtStart: number
+  /** One person's wish after the other. */
+  #replaying: Promise<unknown> = Promise.resolve()
+
+  constructor(config: DestinationConfig, parts: LaneParts) {
+    const { log, cursor, key, clock, random, logger, onCheckpoint } = parts
+    const { name, url, protocol, credentials, tls } = config
+    this.name = name
+    this.#config = config
+    this.#parts = parts
+    this.#quarantine = parts.quarantine.quarantine
+    this.#samplesDone = parts.samplesDone
+    this.#waitingAtStart = parts.totals.samples - parts.samplesDone
+    this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
+    const headers = { ...config.headers }
+    const timeoutMs = config.remoteTimeoutMs
+    this.#post = createPost({ url, version: VERSION, timeoutMs, headers, credentials, tls, clock })
+    this.#destination = new Destination({
+      name,
+      protocol,
+      post: this.#post,
+      clock,
+      random,
+      keep: (refused) => this.#keep(refused),
+      onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
+      decode: createRemoteWrite2Decoder(key),
+    })
+    this.#delivery = new Delivery({
+      log,
+      cursor,
+      clock,
+      decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null),
+      deliver: (block, signal) => this.#destination.deliver(block, signal),
+      onDelivered: ({ counts }) => {
+        this.#samplesDone += samplesOf(counts)
+      },
+      onDamage: (samples) => {
+        this.#samplesDone += samples
+        this.#damagedSamples += samples
+      },
+      onCheckpoint,
+      onError: (error) => {
+        const message = 'delivery failed by a fault of the gateway'
+        logger.error(message, { destination: name, error })
+      },
+    })
+    this.#delivery.start()
+  }
+
+  status(): DestinationStatus {
+    const { name, url } = this.#config
+    const { totals, log, clock } = this.#parts
+    const { protocol, state, reason, forwarded, refused, unsupported, retries } = this.#destination
+    const oldest = this.#delivery.oldest
+    // Blocks that wait and were not read yet are not older than those that were.
+    const waits = oldest !== undefined && this.#delivery.acknowledged <= log.committedLsn
+    const { held, discarded, size } = this.#quarantine
+    return {
+      ...{ name, url, protocol, state, reason, forwarded, refused, unsupported, retries },
+      quarantined: { ...held },
+      quarantineEntries: size,
+      discarded: { ...discarded },
+      waitingAtStart: this.#waitingAtStart,
+      quarantinedAtStart: this.#quarantinedAtStart,
+      damagedSamples: this.#damagedSamples,
+      waitingSamples: totals.samples - this.#samplesDone,
+      waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
+      oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,
+    }
+  }
+
+  entries(): QuarantineEntry[] {
+    return [...this.#quarantine.entries]
+  }
+
+  message(id: number): Promise<Uint8Array | null> {
+    return this.#quarantine.message(id)
+  }
+
+  drop(ids: readonly number[]): Promise<void> {
+    return this.#quarantine.remove(ids, false)
+  }
+
+  replay(ids: readonly number[]): Promise<Replayed> {
+    const replayed = this.#replaying.then(() => this.#replay(ids))
+    this.#replaying = replayed.catch(() => undefined)
+    return replayed
+  }
+
+  /** Breaks off what is in flight, and saves how far it came. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the gateway is stopping'))
+    await this.#delivery.stop()
+    await this.#replaying
+    await this.#post.close()
+    await this.#parts.quarantine.close()
+  }
+
+  #keep({ block, lossClass, lost, reason, series, message }: Refused): Promise<void> {
+    const head = {
+      cluster: block.cluster,
+      block: block.number,
+      receivedMs: block.receivedMs,
+      refusedMs: this.#parts.clock.nowMs(),
+      attempts: 0,
+      class: lossClass,
+      reason,
+      lost,
+      series,
+    }
+    return this.#quarantine.add(head, message)
+  }
+
+  async #replay(ids: readonly number[]): Promise<Replayed> {
+    const done: Replayed = { arrived: [], refused: [], failed: [] }
+    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(REPLAY_MS_MAX)])
+    for (const id of ids) {
+      const entry = this.#quarantine.find(id)
+      const message = entry === undefined ? null : await this.#quarantine.message(id)
+      if (entry === undefined || message === null) done.failed.push(id)
+      else await this.#sendAgain(entry, message, signal, done)
+    }
+    return done
+  }
+
+  async #sendAgain(
+    entry: QuarantineEntry,
+    message: Uint8Array,
+    signal: AbortSignal,
+    done: Replayed,
+  ): Promise<void> {
+    const { id, messageBytes: _, ...head } = entry
+    const { counts } = contentOf(message)
+    const block = { ...ASIDE, cluster: head.cluster, number: head.block, counts, message }
+    let left: Awaited<ReturnType<Destination['sendAgain']>>
+    try {
+      left = await this.#destination.sendAgain(block, head.lost, signal)
+    } catch {
+      done.failed.push(id)
+      return
+    }
+    if (left === null) {
+      await this.#quarantine.remove([id], true)
+      done.arrived.push(id)
+      return
+    }
+    const { lost, reason } = left
+    const refusedMs = this.#parts.clock.nowMs()
+    const next = { ...head, lost, reason, refusedMs, attempts: head.attempts + 1 }
+    await this.#quarantine.replace(id, next, message)
+    done.refused.push(id)
+  }
+}
+
+function samplesOf({ samples, histograms }: Counts): number {
+  return samples + histograms
+}

@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import type { Disk } from '../base/disk.ts'
+import type { Logger } from '../base/log.ts'
+import { Log } from '../persist/log.ts'
+import { Quarantine } from '../persist/quarantine.ts'
+
+/** Of one destination, on disk. */
+const BYTES_MAX = 256 * 1024 * 1024
+/** Their heads are in memory. */
+const ENTRIES_MAX = 10_000
+const SEGMENT_BYTES = 16 * 1024 * 1024
+
+/** A quarantine, and how to close it. */
+export type OpenQuarantine = { quarantine: Quarantine; close: () => Promise<void> }
+
+/** Opens the quarantine of a destination, or makes one. */
+export async function openQuarantine(
+  name: string,
+  { disk, directory, logger }: { disk: Disk; directory: string; logger: Logger },
+): Promise<OpenQuarantine> {
+  const log = await Log.open({
+    disk,
+    directory: join(directory, name),
+    segmentBytes: SEGMENT_BYTES,
+    // It is read by people, who can wait for the disk.
+    tailBytes: 0,
+    onDamage: (damage) => {
+      const message = 'a part of the quarantine is damaged'
+      logger.error(message, { destination: name, ...damage })
+    },
+  })
+  const quarantine = await Quarantine.open({
+    log,
+    bytesMax: BYTES_MAX,
+    entriesMax: ENTRIES_MAX,
+    onEvicted: (entries) => {
+      const message = 'the quarantine is full: its oldest entries are gone'
+      const samples = entries.reduce((sum, { lost }) => sum + lost.samples + lost.histograms, 0)
+      logger.error(message, { destination: name, entries: entries.length, samples })
+    },
+  })
+  return { quarantine, close: () => log.close() }
+}

@@ -1,0 +1,216 @@
+import { assert } from '../base/errors.ts'
+import { type Counts, noCounts } from '../model/counts.ts'
+import type { LogRecord } from './reader.ts'
+
+/** What was refused, and all that helps to find out why. */
+export type QuarantineHead = {
+  cluster: string
+  /** The block that it was part of. */
+  block: number
+  /** Wall times, Unix milliseconds. */
+  receivedMs: number
+  refusedMs: number
+  /** How often it was sent again from here. */
+  attempts: number
+  class: string
+  /** The receiver's own words. */
+  reason: string
+  /** What is lost of the message: all of it, or less when the receiver kept a part. */
+  lost: Counts
+  /** Labels of one of the series, when they are known. */
+  series: string | null
+}
+
+export type QuarantineEntry = QuarantineHead & {
+  /** Never given twice. */
+  id: number
+  messageBytes: number
+}
+
+/** The log that it lies in; `Log` is one. */
+export type QuarantineLog = {
+  readonly committedLsn: number
+  readonly sizeBytes: number
+  append(type: number, parts: readonly Uint8Array[]): number
+  commit(): Promise<void>
+  reader(fromLsn: number): { next(): Promise<LogRecord | null>; close(): Promise<void> }
+  release(lsn: number): Promise<void>
+}
+
+export type QuarantineParts = {
+  log: QuarantineLog
+  /** What it may take of the disk; the oldest entries make room. */
+  bytesMax: number
+  entriesMax: number
+  /** Entries that nobody had looked at and that had to make room for new ones. */
+  onEvicted: (entries: readonly QuarantineEntry[]) => void
+}
+
+const ENTRY_RECORD = 1
+/** Ids that are not in it any more. */
+const REMOVED_RECORD = 2
+const LENGTH_BYTES = 4
+
+/**
+ * What a destination will never take, kept on disk with the reason until somebody has looked
+ * at it: to be shown, sent again, or dropped.
+ *
+ * A class, because there is state with an invariant: what is listed is on disk, and no more
+ * than fits.
+ */
+export class Quarantine {
+  readonly #parts: QuarantineParts
+  readonly #entries = new Map<number, QuarantineEntry>()
+  /** Elements that are in it now. */
+  readonly held: Counts = noCounts()
+  /** Elements that have left it without having arrived. */
+  readonly discarded: Counts = noCounts()
+
+  private constructor(parts: QuarantineParts) {
+    this.#parts = parts
+  }
+
+  /** Reads what there is; damaged entries are left out, and the log has reported them. */
+  static async open(parts: QuarantineParts): Promise<Quarantine> {
+    const quarantine = new Quarantine(parts)
+    const reader = parts.log.reader(1)
+    try {
+      for (let record = await reader.next(); record; record = await reader.next()) {
+        quarantine.#take(record)
+      }
+    } finally {
+      await reader.close()
+    }
+    return quarantine
+  }
+
+  /** The oldest first. */
+  get entries(): Iterable<QuarantineEntry> {
+    return this.#entries.values()
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  find(id: number): QuarantineEntry | undefined {
+    return this.#entries.get(id)
+  }
+
+  /**
+   * Resolves when it is on disk. `message` is a Remote Write 2.0 request, compressed.
+   *
+   * @throws LOG_FAILED when it is not, and then it is not in here
+   */
+  async add(head: QuarantineHead, message: Uint8Array): Promise<void> {
+    const { log } = this.#parts
+    const id = log.append(ENTRY_RECORD, encode(head, message))
+    await log.commit()
+    this.#hold({ ...head, id, messageBytes: message.length })
+    await this.#makeRoom()
+  }
+
+  /** The request that was refused, or null when its record is damaged. */
+  async message(id: number): Promise<Uint8Array | null> {
+    const reader = this.#parts.log.reader(id)
+    try {
+      const record = await reader.next()
+      if (record?.lsn !== id || record.type !== ENTRY_RECORD) return null
+      return decode(record.parts)?.message ?? null
+    } finally {
+      await reader.close()
+    }
+  }
+
+  /** Takes entries out, because they have arrived or nobody wants them any more. */
+  async remove(ids: readonly number[], hasArrived: boolean): Promise<void> {
+    const { log } = this.#parts
+    const known = ids.filter((id) => this.#entries.has(id))
+    if (known.length === 0) return
+    log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify(known))])
+    await log.commit()
+    for (const id of known) {
+      const entry = this.#entries.get(id)!
+      if (!hasArrived) count(this.discarded, entry.lost, 1)
+      this.#forget(id)
+    }
+    await log.release(this.#oldestId)
+  }
+
+  /** Of an entry that was sent again and refused again. */
+  async replace(id: number, head: QuarantineHead, message: Uint8Array): Promise<void> {
+    const { log } = this.#parts
+    log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify([id]))])
+    this.#forget(id)
+    await this.add(head, message)
+  }
+
+  get #oldestId(): number {
+    const [oldest] = this.#entries.keys()
+    return oldest ?? this.#parts.log.committedLsn + 1
+  }
+
+  async #makeRoom(): Promise<void> {
+    const { log, bytesMax, entriesMax, onEvicted } = this.#parts
+    const evicted: QuarantineEntry[] = []
+    // What was removed may take room that is given back only with older entries.
+    let bytes = log.sizeBytes
+    for (const entry of this.#entries.values()) {
+      const left = this.#entries.size - evicted.length
+      if (left === 1 || (bytes <= bytesMax && left <= entriesMax)) break
+      evicted.push(entry)
+      bytes -= entry.messageBytes
+    }
+    if (evicted.length === 0) return
+    await this.remove(
+      evicted.map(({ id }) => id),
+      false,
+    )
+    onEvicted(evicted)
+  }
+
+  #take({ lsn, type, parts }: LogRecord): void {
+    if (type === ENTRY_RECORD) {
+      const found = decode(parts)
+      if (found === null) return
+      this.#hold({ ...found.head, id: lsn, messageBytes: found.message.length })
+    } else if (type === REMOVED_RECORD) {
+      const ids: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'))
+      assert(Array.isArray(ids), 'what was removed is a list of ids')
+      for (const id of ids) this.#forget(id)
+    }
+  }
+
+  #hold(entry: QuarantineEntry): void {
+    this.#entries.set(entry.id, entry)
+    count(this.held, entry.lost, 1)
+  }
+
+  #forget(id: number): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    this.#entries.delete(id)
+    count(this.held, entry.lost, -1)
+  }
+}
+
+function encode(head: QuarantineHead, message: Uint8Array): Uint8Array[] {
+  const text = Buffer.from(JSON.stringify(head))
+  const length = Buffer.alloc(LENGTH_BYTES)
+  length.writeUInt32LE(text.length)
+  return [Buffer.concat([length, text]), message]
+}
+
+function decode(parts: readonly Uint8Array[]): { head: QuarantineHead; message: Buffer } | null {
+  const bytes = Buffer.concat(parts)
+  const end = bytes.length < LENGTH_BYTES ? 0 : LENGTH_BYTES + bytes.readUInt32LE(0)
+  if (end === 0 || end > bytes.length) return null
+  const head: QuarantineHead = JSON.parse(bytes.toString('utf8', LENGTH_BYTES, end))
+  return { head, message: bytes.subarray(end) }
+}
+
+function count(sum: Counts, { samples, histograms, exemplars }: Counts, sign: 1 | -1): void {
+  sum.samples += sign * samples
+  sum.histograms += sign * histograms
+  sum.exemplars += sign * exemplars
+}

@@ -1,0 +1,67 @@
+import type { Counts } from '../model/counts.ts'
+import type { DestinationStatus, MetricSources } from './sources.ts'
+
+/** Samples, histograms among them, since the start. Each difference is 0 when nothing is lost. */
+export type Balance = {
+  received: number
+  duplicates: number
+  rejected: number
+  /** Answered with an error, because the log could not be written. */
+  undone: number
+  kept: number
+  difference: number
+  destinations: DestinationBalance[]
+}
+
+export type DestinationBalance = {
+  name: string
+  /** Left over from before the start. */
+  waitingAtStart: number
+  quarantinedAtStart: number
+  forwarded: number
+  unsupported: number
+  quarantined: number
+  /** Taken out of quarantine without having arrived. */
+  discarded: number
+  /** In blocks that the disk has lost. */
+  damaged: number
+  waiting: number
+  difference: number
+}
+
+/**
+ * Where every sample is that was received. Pushes that are being judged while this is read may
+ * stand on one side alone; after a pause there is no difference.
+ */
+export function balanceOf(sources: MetricSources): Balance {
+  const { samples, histograms } = sources.received()
+  const received = samples + histograms
+  const { exact, conflict, replay } = sources.duplicates()
+  const duplicates = exact + conflict + replay
+  const rejected = sources.rejectedSamples()
+  const undone = sources.undoneSamples()
+  const kept = sources.keptSamples()
+  const difference = received - duplicates - rejected - undone - kept
+  const destinations = Array.from(sources.destinations(), (one) => destinationBalance(one, kept))
+  return { received, duplicates, rejected, undone, kept, difference, destinations }
+}
+
+function destinationBalance(status: DestinationStatus, kept: number): DestinationBalance {
+  const { name, waitingAtStart, quarantinedAtStart } = status
+  const forwarded = samplesOf(status.forwarded)
+  const unsupported = samplesOf(status.unsupported)
+  const quarantined = samplesOf(status.quarantined)
+  const discarded = samplesOf(status.discarded)
+  const damaged = status.damagedSamples
+  const waiting = status.waitingSamples
+  const owed = waitingAtStart + quarantinedAtStart + kept
+  const known = forwarded + unsupported + quarantined + discarded + damaged + waiting
+  return {
+    ...{ name, waitingAtStart, quarantinedAtStart, forwarded, unsupported, quarantined },
+    ...{ discarded, damaged, waiting, difference: owed - known },
+  }
+}
+
+function samplesOf({ samples, histograms }: Counts): number {
+  return samples + histograms
+}

@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import {
+  Quarantine,
+  type QuarantineEntry,
+  type QuarantineHead,
+} from '../../src/persist/quarantine.ts'
+import { openLog } from '../support/log-directory.ts'
+import { MemoryDisk } from '../support/memory-disk.ts'
+
+function headOf(block: number): QuarantineHead {
+  return {
+    cluster: 'default',
+    block,
+    receivedMs: 1,
+    refusedMs: 2,
+    attempts: 0,
+    class: 'refused',
+    reason: 'no',
+    lost: { samples: block, histograms: 1, exemplars: 0 },
+    series: null,
+  }
+}
+
+/** A quarantine on this disk; `close` is what a restart begins with. */
+async function opened(disk: MemoryDisk, limits: { bytesMax?: number; entriesMax?: number } = {}) {
+  const { log } = await openLog(disk)
+  const evicted: QuarantineEntry[] = []
+  const quarantine = await Quarantine.open({
+    log,
+    bytesMax: limits.bytesMax ?? 1e9,
+    entriesMax: limits.entriesMax ?? 1e9,
+    onEvicted: (entries) => evicted.push(...entries),
+  })
+  const blocks = () => Array.from(quarantine.entries, ({ block }) => block)
+  return { log, quarantine, evicted, blocks, close: () => log.close() }
+}
+
+test('what was put in is there after a restart, and what was taken out is not', async () => {
+  const disk = new MemoryDisk()
+  const first = await opened(disk)
+  for (const block of [1, 2, 3]) await first.quarantine.add(headOf(block), Buffer.from(`m${block}`))
+  const ids = Array.from(first.quarantine.entries, ({ id }) => id)
+  await first.quarantine.remove([ids[1]!], false)
+  expect(first.quarantine.discarded).toEqual({ samples: 2, histograms: 1, exemplars: 0 })
+  await first.close()
+
+  const { quarantine, blocks, close } = await opened(disk)
+  expect(blocks()).toEqual([1, 3])
+  expect(quarantine.held).toEqual({ samples: 4, histograms: 2, exemplars: 0 })
+  expect(quarantine.discarded.samples).toBe(0)
+  expect(Buffer.from((await quarantine.message(ids[2]!))!).toString()).toBe('m3')
+  expect(await quarantine.message(ids[1]! + 100)).toBeNull()
+  await quarantine.replace(ids[0]!, { ...headOf(1), attempts: 1 }, Buffer.from('m1'))
+  expect(Array.from(quarantine.entries, ({ attempts }) => attempts)).toEqual([0, 1])
+  await close()
+})
+
+test('what has arrived leaves without being counted as lost', async () => {
+  const { quarantine, close } = await opened(new MemoryDisk())
+  await quarantine.add(headOf(5), Buffer.from('m'))
+  const [entry] = quarantine.entries
+  await quarantine.remove([entry!.id], true)
+  expect(quarantine.held.samples + quarantine.discarded.samples).toBe(0)
+  await close()
+})
+
+test('when it is full the oldest make room, are told and counted, and their room is free', async () => {
+  for (const limits of [{ entriesMax: 3 }, { bytesMax: 2_500 }]) {
+    const { quarantine, log, evicted, blocks, close } = await opened(new MemoryDisk(), limits)
+    for (let block = 1; block <= 20; block++) {
+      await quarantine.add(headOf(block), Buffer.alloc(300))
+    }
+    expect(evicted.map(({ block }) => block).concat(blocks())).toEqual(
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    )
+    expect(blocks().at(-1)).toBe(20)
+    expect(blocks().length).toBeLessThanOrEqual(4)
+    expect(log.sizeBytes).toBeLessThan(6_000)
+    expect(quarantine.held.samples + quarantine.discarded.samples).toBe(210)
+    await close()
+  }
+})
+
+test('what could not be written is not in it', async () => {
+  const disk = new MemoryDisk()
+  const { quarantine, blocks, close } = await opened(disk)
+  await quarantine.add(headOf(1), Buffer.from('m'))
+  disk.fail('write', 'ENOSPC')
+  await expect(quarantine.add(headOf(2), Buffer.from('m'))).rejects.toMatchObject({
+    code: 'LOG_FAILED',
+  })
+  expect(blocks()).toEqual([1])
+  await close()
+})
