@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Admission } from './admit/admission.ts'
+import { openSavedTable, saveTable } from './admit/table-file.ts'
 import type { Clock } from './base/clock.ts'
 import { type Disk, withoutSync } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
@@ -25,6 +26,8 @@ const QUOTA_SHARE = 0.8
 /** The segment that is being written is never deleted, so it must be a small part of the quota. */
 const SEGMENTS_PER_QUOTA = 8
 const SWEEP_EVERY_MS = 1_000
+/** After a crash, samples that were kept since the last time may be sent twice. */
+const SAVE_EVERY_MS = 60_000
 /** Open requests of the admin port get this long to finish when the gateway stops. */
 const DRAIN_MS = 5_000
 
@@ -140,30 +143,62 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   })
   stops.push(() => log.close())
 
-  const key = createDigestKey()
+  const tablePath = join(path, 'series-table')
+  const saved = await openSavedTable(disk, tablePath)
+  const key = saved?.key ?? createDigestKey()
   const admission = new Admission({
     seriesMax: config.dedup.maxSeries,
     // What one of them takes must not be kept from it because another does not.
     outOfOrderWindowMs: Math.max(...config.remoteWrite.map((one) => one.outOfOrderWindowMs)),
     lastBlock: log.lastLsn,
   })
+  const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
+  await saved?.restore(admission.table, log.lastLsn, nowSeconds)
+  await saved?.close()
+  const save = async (): Promise<void> => {
+    try {
+      await saveTable(disk, tablePath, key, admission.table, () => log.committedLsn)
+    } catch (error) {
+      logger.warn('the series table cannot be saved: a restart would send duplicates', { error })
+    }
+  }
   const totals = await totalsOf(log)
   const samplesAtStart = totals.samples
   const familyOf = (number: number) => admission.metadata.family(number)
   const blocks = new BlockWriter(log, key, familyOf, totals)
-  return { disk, cursors, log, key, admission, totals, samplesAtStart, blocks, undone, quotaBytes }
+  stops.push(async () => {
+    // What cannot be committed now is undone, and left out.
+    await log.commit().catch(() => undefined)
+    await save()
+  })
+  const judged = { key, admission, save }
+  return { disk, cursors, log, ...judged, totals, samplesAtStart, blocks, undone, quotaBytes }
 }
 
 type Store = Awaited<ReturnType<typeof openStore>>
 
-/** Forgets what has been idle, and deletes what all destinations have. Returns how to stop. */
-function everySecond(clock: Clock, { admission }: Store, far: Destinations) {
+/**
+ * Forgets what has been idle, deletes what all destinations have, and once a minute saves what
+ * is known of every series. Returns how to stop.
+ */
+function everySecond(clock: Clock, { admission, save }: Store, far: Destinations) {
+  let saving: Promise<void> | null = null
+  let savedMs = clock.monotonicMs()
   const timer = setInterval(() => {
-    admission.sweep(clock.nowMs(), Math.floor(clock.monotonicMs() / 1000))
+    const nowMs = clock.monotonicMs()
+    admission.sweep(clock.nowMs(), Math.floor(nowMs / 1000))
     void far.release()
+    if (saving !== null || nowMs - savedMs < SAVE_EVERY_MS) return
+    saving = save().then(() => {
+      saving = null
+      savedMs = clock.monotonicMs()
+    })
   }, SWEEP_EVERY_MS)
   timer.unref()
-  return async () => clearInterval(timer)
+  return async () => {
+    clearInterval(timer)
+    await saving
+  }
 }
 
 /** Why nothing can be kept at the moment, or null. */
