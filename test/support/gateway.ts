@@ -67,7 +67,7 @@ limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
 remote_write:
   - url: ${receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}
-    protobuf_message: ${options.protocol ?? 'io.prometheus.write.v2.Request'}
+${options.protocol === undefined ? '' : `    protobuf_message: ${options.protocol}`}
 ${options.alsoTo ?? ''}
 ${options.yaml ?? ''}`
   const start = () =>
