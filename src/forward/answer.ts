@@ -41,7 +41,14 @@ export type Verdict =
   /** Nothing is stored, and never will be while its bad part is in it. */
   | { kind: 'rejected'; reason: string }
   /** Nothing wrong with the request: send it again. */
-  | { kind: 'retry'; reason: string; retryAfterMs: number; maybeStored: boolean }
+  | {
+      kind: 'retry'
+      reason: string
+      retryAfterMs: number
+      maybeStored: boolean
+      /** Whether the request itself may be what the receiver cannot digest. */
+      mayBePoison: boolean
+    }
   /** The destination is set up wrongly. Keep the data, tell somebody, try again slowly. */
   | { kind: 'paused'; reason: string }
 
@@ -54,16 +61,19 @@ export type Verdict =
 export function classify(answer: Answer, context: AnswerContext): Verdict {
   if (answer.kind === 'failed') {
     const { reason, maybeStored } = answer
-    return { kind: 'retry', reason, retryAfterMs: 0, maybeStored }
+    return { kind: 'retry', reason, retryAfterMs: 0, maybeStored, mayBePoison: false }
   }
   const { status, retryAfter } = answer
   const reason = reasonOf(answer)
   if (status >= 200 && status < 300) return success(answer, context, reason)
   if (status >= 500 || status === 429 || status === 408) {
+    const retryAfterMs = parseRetryAfter(retryAfter, context.nowMs)
     return {
       kind: 'retry',
       reason,
-      retryAfterMs: parseRetryAfter(retryAfter, context.nowMs),
+      retryAfterMs,
+      // The others speak of the way, or of everybody.
+      mayBePoison: status >= 500 && ![502, 503, 504].includes(status) && retryAfterMs === 0,
       // A proxy's words about a receiver that may have worked on. Prometheus itself has
       // undone what it answers with any other 5xx.
       maybeStored: status === 502 || status === 504,

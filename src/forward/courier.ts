@@ -15,6 +15,11 @@ export type CourierParts = {
 
 export type FinalVerdict = Exclude<Verdict, { kind: 'retry' | 'paused' }>
 
+/** A request fails so often while others pass before it is suspected. About four seconds. */
+const SUSPECT_ATTEMPTS = 8
+/** The same of a part of it, once it is on trial. */
+const TRIAL_ATTEMPTS = 3
+
 /**
  * Sends requests to one receiver until each has a final answer, and knows how that
  * receiver is.
@@ -32,6 +37,8 @@ export class Courier {
   reason = ''
   /** Wall time of the last change of `state`. */
   sinceMs: number
+  /** Requests that the receiver has taken, in whole or in part. */
+  accepted = 0
   /** Whether a 2.0 request was answered as a 2.0 receiver does, since the last fallback. */
   hasAccepted2 = false
 
@@ -50,10 +57,14 @@ export class Courier {
     this.sinceMs = clock.nowMs()
   }
 
-  /** Retries for ever; rejects only with the reason of the job's signal. */
+  /**
+   * Retries for ever; rejects only with the reason of the job's signal. A request that alone
+   * fails again and again is `rejected`, and its job is on trial: see `isOnTrial`.
+   */
   async send(job: Job, protocol: Protocol, body: Uint8Array, sent: Counts): Promise<FinalVerdict> {
     const { signal } = job
     let pauses = 0
+    const failing = { attempts: 0, sinceMs: 0, acceptedBefore: 0 }
     for (let attempt = 0; ; attempt++) {
       await this.#quiet(signal)
       this.requests += 1
@@ -68,6 +79,10 @@ export class Courier {
       if ('maybeStored' in verdict && verdict.maybeStored) job.maybeStored = true
       if (verdict.kind === 'retry') {
         this.#enter('backing-off', verdict.reason)
+        if (this.#isSuspect(job, verdict.mayBePoison, failing)) {
+          job.isOnTrial = true
+          return { kind: 'rejected', reason: verdict.reason }
+        }
         const { retryAfterMs } = verdict
         const delayMs = backoffMs(attempt - pauses, RETRY_BACKOFF, this.#random(), retryAfterMs)
         if (retryAfterMs > 0) this.#keepQuiet(delayMs)
@@ -79,9 +94,27 @@ export class Courier {
       } else {
         this.#enter('ok', '')
         if (isFrom2(verdict, protocol)) this.hasAccepted2 = true
+        if (verdict.kind === 'delivered' || verdict.kind === 'partial') this.accepted += 1
         return verdict
       }
     }
+  }
+
+  /** Whether it is the request that fails, and not the receiver. */
+  #isSuspect(job: Job, mayBePoison: boolean, failing: Failing): boolean {
+    if (!mayBePoison) {
+      failing.attempts = 0
+      return false
+    }
+    const nowMs = this.#clock.monotonicMs()
+    if (failing.attempts === 0) {
+      failing.sinceMs = nowMs
+      failing.acceptedBefore = this.accepted
+    }
+    failing.attempts += 1
+    if (job.isOnTrial) return failing.attempts >= TRIAL_ATTEMPTS
+    if (failing.attempts < SUSPECT_ATTEMPTS) return false
+    return this.accepted > failing.acceptedBefore || nowMs - failing.sinceMs >= job.trialAfterMs
   }
 
   #keepQuiet(ms: number): void {
@@ -127,6 +160,9 @@ export class Courier {
     }
   }
 }
+
+/** What is known of a request that fails again and again. */
+type Failing = { attempts: number; sinceMs: number; acceptedBefore: number }
 
 function isFrom2(verdict: FinalVerdict, protocol: Protocol): boolean {
   return protocol === 'rw2' && (verdict.kind === 'delivered' || verdict.kind === 'partial')

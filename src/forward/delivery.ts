@@ -48,6 +48,10 @@ export class Job {
   readonly refused: Counts = noCounts()
   readonly unsupported: Counts = noCounts()
   readonly losses: Loss[] = []
+  /** Whether parts of the block are sent on their own to find out if it is poison. */
+  isOnTrial = false
+  /** How long it must have failed before that, when nothing else is there to compare with. */
+  trialAfterMs = 60_000
 
   constructor(block: Block, signal: AbortSignal) {
     this.block = block
@@ -105,6 +109,14 @@ export function minus(counts: Counts, less: Counts): Counts {
     samples: counts.samples - less.samples,
     histograms: counts.histograms - less.histograms,
     exemplars: counts.exemplars - less.exemplars,
+  }
+}
+
+export function atMost(counts: Counts, most: Counts): Counts {
+  return {
+    samples: Math.min(counts.samples, most.samples),
+    histograms: Math.min(counts.histograms, most.histograms),
+    exemplars: Math.min(counts.exemplars, most.exemplars),
   }
 }
 

@@ -9,8 +9,18 @@ import { decompressInto, snappy } from '../wire/snappy.ts'
 import type { Protocol, Verdict } from './answer.ts'
 import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
 import { Courier } from './courier.ts'
-import { add, type Delivery, type Event, isNothing, Job, type Loss, minus } from './delivery.ts'
+import {
+  add,
+  atMost,
+  type Delivery,
+  type Event,
+  isNothing,
+  Job,
+  type Loss,
+  minus,
+} from './delivery.ts'
 import type { Post } from './post.ts'
+import { partOf, type Refused } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
 
@@ -27,13 +37,6 @@ export type DestinationParts = {
   keep?: (refused: Refused) => Promise<void>
   /** Fills `batch` from a decompressed 2.0 message; a reason when that is damaged. */
   decode: (raw: Uint8Array, batch: Batch) => string | null
-}
-
-/** A part of a block that the receiver will never take. */
-export type Refused = Loss & {
-  block: Block
-  /** A Remote Write 2.0 request, compressed: the part, or the block where no part is known. */
-  message: Uint8Array
 }
 
 /** How long Remote Write 1.0 is spoken before 2.0 is tried again: receivers get upgraded. */
@@ -142,28 +145,25 @@ export class Destination {
   /** What 1.0 cannot carry would never arrive, and exemplars alone are not worth the room. */
   async #keepLoss(block: Block, loss: Loss): Promise<void> {
     if (loss.lossClass === 'unsupported' || loss.lost.samples + loss.lost.histograms === 0) return
-    await this.#keep({ ...loss, block, message: this.#partOf(block.message, loss) })
-  }
-
-  #partOf(message: Uint8Array, { part }: Loss): Uint8Array {
-    const raw = part === null ? null : snappy.decompress(message)
-    const parts = raw === null ? null : readRemoteWrite2(raw)
-    if (part === null || parts === null) return message
-    writePart(parts, part.from, part.to, this.#writer)
-    return snappy.compress(this.#writer.written())
+    await this.#keep({ ...loss, block, message: partOf(block.message, loss.part, this.#writer) })
   }
 
   async #deliverMessage(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
+    while (!(await this.#tryMessage(job, message, counts)));
+  }
+
+  /** False when it failed, and so did all of its parts: then it is to be sent again. */
+  async #tryMessage(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
     if (this.protocol === 'rw1') return this.#deliverAs1(job, message, counts)
     const reason = await this.#deliverAs2(job, message, counts)
-    if (reason === null) return
+    if (reason === null) return true
     const raw = snappy.decompress(message)
     const parts = raw === null ? null : readRemoteWrite2(raw)
     if (parts === null || seriesCount(parts) === 0) {
       job.lose(counts, job.refusalClass, reason)
-      return
+      return true
     }
-    await this.#bisect(job, seriesCount(parts), reason, {
+    return this.#bisect(job, seriesCount(parts), reason, {
       encode: (from, to) => writePart(parts, from, to, this.#writer),
       send: (part, partCounts) => this.#deliverAs2(job, part, partCounts),
       nameOf: () => null,
@@ -184,7 +184,7 @@ export class Destination {
         return null
       case 'fallback':
         this.#fallBack(verdict.reason)
-        await this.#deliverAs1(job, message, counts)
+        while (!(await this.#deliverAs1(job, message, counts)));
         return null
       case 'rejected':
         return verdict.reason
@@ -201,38 +201,41 @@ export class Destination {
     this.#onEvent({ level: 'warn', message, reason })
   }
 
-  async #deliverAs1(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
+  async #deliverAs1(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
     const batch = this.#batches.pop() ?? createBatch()
     try {
       const raw = decompressInto(batch.kernel, message)
       const problem = raw === null ? UNREADABLE : this.#decode(raw, batch)
-      if (problem !== null) job.lose(counts, 'unreadable', problem)
-      else await this.#deliverBatch(job, batch, counts)
+      if (problem === null) return await this.#deliverBatch(job, batch, counts)
+      job.lose(counts, 'unreadable', problem)
+      return true
     } finally {
       this.#batches.push(batch)
     }
   }
 
-  async #deliverBatch(job: Job, batch: Batch, counts: Counts): Promise<void> {
+  async #deliverBatch(job: Job, batch: Batch, counts: Counts): Promise<boolean> {
     const encode = (from: number, to: number) => encodeRemoteWrite1(batch, from, to, this.#writer)
     const whole = encode(0, batch.seriesCount)
     const body = snappy.compress(this.#writer.written())
 
+    const isEmpty = isNothing(whole.counts)
+    const reason = isEmpty ? null : await this.#deliverAs1Whole(job, body, whole.counts)
+    if (reason !== null) {
+      const isOver = await this.#bisect(job, batch.seriesCount, reason, {
+        encode: (from, to) => encode(from, to).counts,
+        send: (part, partCounts) => this.#deliverAs1Whole(job, part, partCounts),
+        nameOf: (series) => seriesText(batch, series),
+      })
+      if (!isOver) return false
+    }
     const { dropped } = whole
     if (!isNothing(dropped)) {
       job.lose(dropped, 'unsupported', 'Remote Write 1.0 cannot carry custom buckets')
     }
     const unread = minus(minus(counts, whole.counts), dropped)
     if (!isNothing(unread)) job.lose(unread, 'unreadable', 'refused by our own decoder')
-    if (isNothing(whole.counts)) return
-
-    const reason = await this.#deliverAs1Whole(job, body, whole.counts)
-    if (reason === null) return
-    await this.#bisect(job, batch.seriesCount, reason, {
-      encode: (from, to) => encode(from, to).counts,
-      send: (part, partCounts) => this.#deliverAs1Whole(job, part, partCounts),
-      nameOf: (series) => seriesText(batch, series),
-    })
+    return true
   }
 
   /** Null when it is delivered, else why it was rejected as a whole. */
@@ -245,25 +248,48 @@ export class Destination {
     return verdict.kind === 'rejected' ? verdict.reason : null
   }
 
-  async #bisect(job: Job, count: number, reason: string, ways: Ways): Promise<void> {
+  /**
+   * Sends parts until only what is guilty is left, and loses that. False when the block was on
+   * trial and no part of it passes: then it is the receiver that fails, and nothing is lost.
+   */
+  async #bisect(job: Job, count: number, reason: string, ways: Ways): Promise<boolean> {
+    let sent = 0
+    let passed = 0
     const send = async (from: number, to: number): Promise<PartVerdict> => {
+      if (job.isOnTrial && passed === 0 && sent >= hopelessAfter(count)) {
+        return { kind: 'rejected', reason }
+      }
       const counts = ways.encode(from, to)
       if (isNothing(counts)) return { kind: 'delivered' }
+      sent += 1
       const body = snappy.compress(this.#writer.written())
       const refusal = await ways.send(body, counts)
+      if (refusal === null) passed += 1
       return refusal === null ? { kind: 'delivered' } : { kind: 'rejected', reason: refusal }
     }
-    const requestsMax = BISECT_REQUESTS_MAX
-    for (const guilt of await bisect({ from: 0, to: count, reason, send, requestsMax })) {
+    const limits = { from: 0, to: count, requestsMax: BISECT_REQUESTS_MAX }
+    const guilty = await bisect({ ...limits, reason, send })
+    const isAcquitted = job.isOnTrial && passed === 0
+    job.isOnTrial = false
+    if (isAcquitted) {
+      job.trialAfterMs *= 2
+      return false
+    }
+    for (const guilt of guilty) {
       const lost = ways.encode(guilt.from, guilt.to)
-      const { from, to } = guilt
-      const where = { series: ways.nameOf(from), part: { from, to } }
+      const where = { series: ways.nameOf(guilt.from), part: guilt }
       job.lose(lost, job.refusalClass, guilt.reason, where)
     }
+    return true
   }
 }
 
 const UNREADABLE = 'the block cannot be decompressed: it is damaged, or larger than 64 MiB'
+
+/** Parts that fail on trial, one after the other, until nobody believes in poison any more. */
+function hopelessAfter(count: number): number {
+  return 2 * Math.ceil(Math.log2(count + 1)) + 2
+}
 
 /** What bisecting needs of a request: the two protocols take it apart differently. */
 type Ways = {
@@ -271,12 +297,4 @@ type Ways = {
   encode(from: number, to: number): Counts
   send(part: Uint8Array, counts: Counts): Promise<string | null>
   nameOf(series: number): string | null
-}
-
-function atMost(counts: Counts, most: Counts): Counts {
-  return {
-    samples: Math.min(counts.samples, most.samples),
-    histograms: Math.min(counts.histograms, most.histograms),
-    exemplars: Math.min(counts.exemplars, most.exemplars),
-  }
 }

@@ -1,0 +1,25 @@
+import type { Block } from '../model/block.ts'
+import type { ProtobufWriter } from '../wire/protobuf-writer.ts'
+import { snappy } from '../wire/snappy.ts'
+import type { Loss } from './delivery.ts'
+import { readRemoteWrite2, writePart } from './remote-write-2.ts'
+
+/** A part of a block that the receiver will never take. */
+export type Refused = Loss & {
+  block: Block
+  /** A Remote Write 2.0 request, compressed: the part, or the block where no part is known. */
+  message: Uint8Array
+}
+
+/** A request with these series of `message` alone; `writer` is overwritten. */
+export function partOf(
+  message: Uint8Array,
+  part: Loss['part'],
+  writer: ProtobufWriter,
+): Uint8Array {
+  const raw = part === null ? null : snappy.decompress(message)
+  const request = raw === null ? null : readRemoteWrite2(raw)
+  if (part === null || request === null) return message
+  writePart(request, part.from, part.to, writer)
+  return snappy.compress(writer.written())
+}

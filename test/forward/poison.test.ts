@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest'
+import type { Respond } from '../support/receiver.ts'
+import { blockOf, delivered, manySeries, type Scene, scene } from './parts.ts'
+
+const SERIES = manySeries(200, 5000)
+const hasInstance = (instance: string): ((request: Parameters<Respond>[0]) => boolean) => {
+  return ({ series }) =>
+    series.some(({ labels }) =>
+      labels.some(([name, value]) => name === 'instance' && value === instance),
+    )
+}
+const slept = ({ clock }: Scene) => clock.sleeps.reduce((sum, ms) => sum + ms, 0)
+
+for (const protocol of ['rw1', 'rw2'] as const) {
+  /** A receiver of this version that fails on whatever has instance 13 in it. */
+  const failingOn13: Respond = (request) => {
+    if (protocol === 'rw1' && request.protocol === 'rw2') return { status: 415 }
+    return hasInstance('13')(request) ? { status: 500, body: 'index out of range' } : undefined
+  }
+
+  describe(protocol, () => {
+    test('a block that fails for ever while others pass loses the one series that is to blame', () =>
+      scene(async (own) => {
+        const { receiver, deliver } = own
+        receiver.respond = failingOn13
+        const bad = deliver(blockOf(SERIES, 1))
+        let isOver = false
+        void bad.then(() => {
+          isOver = true
+        })
+        for (let number = 2; !isOver; number++) {
+          const other = {
+            labels: { __name__: 'other' },
+            samples: [{ value: 1, timestamp: number }],
+          }
+          await deliver(blockOf([other], number))
+        }
+        expect(await bad).toEqual(delivered(199, 1))
+        expect(receiver.samplesOf({ __name__: 'up', instance: '14' })).toHaveLength(1)
+        expect(slept(own)).toBeLessThan(15_000)
+      }))
+
+    test('with nothing to compare with, it is tried after a minute', () =>
+      scene(async (own) => {
+        own.receiver.respond = failingOn13
+        expect(await own.deliver(blockOf(SERIES))).toEqual(delivered(199, 1))
+        expect(slept(own)).toBeGreaterThan(60_000)
+        expect(slept(own)).toBeLessThan(100_000)
+        const [event] = own.events.filter(({ message }) => message === 'not kept by the receiver')
+        expect(event).toMatchObject({ reason: 'HTTP 500: index out of range' })
+      }))
+
+    test('a receiver that fails on everything costs nothing, however long', () =>
+      scene(async (own) => {
+        const { receiver, deliver } = own
+        receiver.respond = (request) => {
+          if (protocol === 'rw1' && request.protocol === 'rw2') return { status: 415 }
+          return slept(own) < 1_000_000 ? { status: 500 } : undefined
+        }
+        expect(await deliver(blockOf(SERIES))).toEqual(delivered(200))
+        const stored = [...receiver.series.values()].map(({ samples }) => samples.length)
+        expect(new Set(stored)).toEqual(new Set([1]))
+        // A trial is rare, and over soon.
+        expect(receiver.requests.length).toBeLessThan(800)
+      }))
+  })
+}
+
+test('an overload is no sign of poison: the block stays whole', () =>
+  scene(async (own) => {
+    const { receiver, deliver } = own
+    receiver.respond = () => (slept(own) < 500_000 ? { status: 503 } : undefined)
+    expect(await deliver(blockOf(SERIES))).toEqual(delivered(200))
+    const sizes = receiver.requests.map(({ series }) => series.length)
+    expect(new Set(sizes)).toEqual(new Set([200]))
+  }))
