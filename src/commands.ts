@@ -8,7 +8,7 @@ import { createLogger, type Logger } from './base/log.ts'
 import { addressText } from './base/units.ts'
 import { VERSION } from './base/version.ts'
 import { type Config, type Flags, parseConfig } from './config/config.ts'
-import { operateQuarantine, QUARANTINE_USAGE } from './operate.ts'
+import { operateQuarantine, operateRewind, QUARANTINE_USAGE, REWIND_USAGE } from './operate.ts'
 
 const USAGE = `sluice ${VERSION}: a Prometheus remote-write gateway
 
@@ -19,6 +19,7 @@ const USAGE = `sluice ${VERSION}: a Prometheus remote-write gateway
   sluice check FILE
                Shows every problem of a configuration, with its line.
 ${QUARANTINE_USAGE}
+${REWIND_USAGE}
   sluice version
   sluice help
 `
@@ -34,6 +35,9 @@ export async function runCommand(args: readonly string[]): Promise<number> {
         return await check(rest)
       case 'quarantine':
         console.log(await operateQuarantine(rest))
+        return 0
+      case 'rewind':
+        console.log(await operateRewind(rest))
         return 0
       case 'version':
       case '--version':

@@ -18,6 +18,7 @@ import { createAdminRoutes } from './status/admin.ts'
 import { balanceOf } from './status/balance.ts'
 import { createMetrics } from './status/metrics.ts'
 import { createQuarantineRoutes } from './status/quarantine.ts'
+import { createRewindRoutes } from './status/rewind.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { MetricSources } from './status/sources.ts'
 
@@ -90,7 +91,8 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const balance = () => balanceOf(sources)
     const { clock } = parts
     const admin = createAdminRoutes({ metrics, snapshot, balance, refresh, notReady, clock })
-    const routes = { ...admin, ...createQuarantineRoutes(far.quarantines, parts.clock) }
+    const quarantine = createQuarantineRoutes(far.byName, clock)
+    const routes = { ...admin, ...quarantine, ...createRewindRoutes(far.byName, clock) }
     const adminServer = createServer({ ...config.listen.admin, routes, ...parts })
     const adminPort = await adminServer.start()
     stops.push(() => adminServer.stop(DRAIN_MS))
@@ -144,7 +146,11 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   stops.push(() => log.close())
 
   const tablePath = join(path, 'series-table')
-  const saved = await openSavedTable(disk, tablePath)
+  const unreadable = (error: unknown) => {
+    logger.warn('the saved series table cannot be read: duplicates may be sent', { error })
+    return null
+  }
+  const saved = await openSavedTable(disk, tablePath).catch(unreadable)
   const key = saved?.key ?? createDigestKey()
   const admission = new Admission({
     seriesMax: config.dedup.maxSeries,
@@ -153,7 +159,7 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     lastBlock: log.lastLsn,
   })
   const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
-  await saved?.restore(admission.table, log.lastLsn, nowSeconds)
+  await saved?.restore(admission.table, log.lastLsn, nowSeconds).catch(unreadable)
   await saved?.close()
   const save = async (): Promise<void> => {
     try {

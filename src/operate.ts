@@ -8,7 +8,12 @@ export const QUARANTINE_USAGE = `  sluice quarantine ls|show|export|replay|drop 
                [--destination NAME] [--admin ADDRESS]
                What a destination refused for good: lists it, shows what is in it and why,
                writes it out, sends it again, gives it up. ID is a number, several with commas,
-               or "all". Asks the running gateway, at ${ADMIN} unless told otherwise.`
+               or "all". Asks the running gateway, at ${ADMIN} if not told otherwise.`
+
+export const REWIND_USAGE = `  sluice rewind --destination NAME --since DURATION
+               [--force] [--admin ADDRESS]
+               Sends again what a destination has acknowledged and lost, as far as the log
+               still holds it: ten minutes at least, while there is room.`
 
 type Entry = {
   destination: string
@@ -41,6 +46,28 @@ export async function operateQuarantine(args: string[]): Promise<string> {
   if (id !== undefined) url.searchParams.set('id', id)
   if (values.destination !== undefined) url.searchParams.set('destination', values.destination)
   return print((await ask(url, method)) as never)
+}
+
+/** Asks a running gateway to send a part of its log again; returns what is to be printed. */
+export async function operateRewind(args: string[]): Promise<string> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      destination: { type: 'string' },
+      since: { type: 'string' },
+      force: { type: 'boolean', default: false },
+      admin: { type: 'string', default: ADMIN },
+    },
+  })
+  const { destination, since, force, admin } = values
+  if (destination === undefined || since === undefined) {
+    throw misuse('rewind takes --destination NAME and --since DURATION')
+  }
+  const url = new URL(`${baseOf(admin)}/api/v1/rewind`)
+  for (const [key, value] of Object.entries({ destination, since, force: `${force}` })) {
+    url.searchParams.set(key, value)
+  }
+  return jsonOf(await ask(url, 'POST'))
 }
 
 const ACTIONS = {

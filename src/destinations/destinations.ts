@@ -4,12 +4,12 @@ import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
 import type { DigestKey } from '../model/identity.ts'
-import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
+import { blockFrom } from '../persist/block-search.ts'
 import type { BlockTotals } from '../persist/block-writer.ts'
 import { Cursor } from '../persist/cursor.ts'
 import type { Log } from '../persist/log.ts'
 import { Retention } from '../persist/retention.ts'
-import type { DestinationStatus, QuarantineSource } from '../status/sources.ts'
+import type { DestinationStatus, QuarantineSource, RewindSource } from '../status/sources.ts'
 import { Lane } from './lane.ts'
 import { openQuarantine } from './open-quarantine.ts'
 
@@ -35,7 +35,7 @@ export type Destinations = {
   release(): Promise<void>
   status(): DestinationStatus[]
   /** By the name of the destination. */
-  quarantines: ReadonlyMap<string, QuarantineSource>
+  byName: ReadonlyMap<string, QuarantineSource & RewindSource>
   /** Breaks off what is in flight and saves how far each has come. */
   stop(): Promise<void>
 }
@@ -63,19 +63,6 @@ export async function openCursors(
   }
 }
 
-/** Samples in all blocks before `position`, whether the log still has them or not. */
-async function samplesBefore(log: Log, position: number, totals: BlockTotals): Promise<number> {
-  const reader = log.reader(position)
-  try {
-    for (let record = await reader.next(); record !== null; record = await reader.next()) {
-      if (record.type === BLOCK_RECORD) return decodeBlock(record.parts).samplesBefore
-    }
-    return totals.samples
-  } finally {
-    await reader.close()
-  }
-}
-
 /** @throws LOG_FAILED, LOG_FORMAT when a quarantine cannot be opened; then nothing runs */
 export async function startDestinations(
   configs: readonly DestinationConfig[],
@@ -94,7 +81,8 @@ export async function startDestinations(
       retention.advance(name, cursor.position)
       const quarantine = await openQuarantine(name, parts)
       const onCheckpoint = (position: number) => retention.advance(name, position)
-      const samplesDone = await samplesBefore(log, cursor.position, parts.totals)
+      const next = await blockFrom(log, cursor.position)
+      const samplesDone = next?.samplesBefore ?? parts.totals.samples
       const own = { cursor, quarantine, samplesDone, onCheckpoint }
       lanes.push(new Lane(config, { ...parts, ...own }))
     }
@@ -105,7 +93,7 @@ export async function startDestinations(
   let releasing = Promise.resolve()
   return {
     status: () => lanes.map((lane) => lane.status()),
-    quarantines: new Map(lanes.map((lane) => [lane.name, lane])),
+    byName: new Map(lanes.map((lane) => [lane.name, lane])),
     release: () => {
       const onError = (error: unknown) =>
         logger.error('a part of the log that nobody needs cannot be deleted', { error })

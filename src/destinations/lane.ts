@@ -10,12 +10,19 @@ import type { Refused } from '../forward/refused.ts'
 import type { Counts } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
+import { blockFrom } from '../persist/block-search.ts'
 import type { BlockTotals } from '../persist/block-writer.ts'
 import type { Cursor } from '../persist/cursor.ts'
 import type { Log } from '../persist/log.ts'
 import type { Quarantine, QuarantineEntry } from '../persist/quarantine.ts'
 import { contentOf } from '../status/content.ts'
-import type { DestinationStatus, QuarantineSource, Replayed } from '../status/sources.ts'
+import type {
+  DestinationStatus,
+  QuarantineSource,
+  Replayed,
+  RewindSource,
+  Rewound,
+} from '../status/sources.ts'
 import type { OpenQuarantine } from './open-quarantine.ts'
 
 /** Of a block that stands in no order. */
@@ -53,25 +60,26 @@ export type LaneParts = {
  *
  * A class, because it runs from the moment it is made until it is stopped.
  */
-export class Lane implements QuarantineSource {
+export class Lane implements QuarantineSource, RewindSource {
   readonly name: string
   readonly #config: DestinationConfig
   readonly #parts: LaneParts
   readonly #post: Post
   readonly #destination: Destination
-  readonly #delivery: Delivery
+  #delivery: Delivery
   readonly #quarantine: Quarantine
   readonly #stopping = new AbortController()
-  /** Samples of blocks that need not be delivered any more, among all that ever were in the log. */
+  /** Of all samples that ever were in the log, those that need not be delivered any more. */
   #samplesDone: number
   #damagedSamples = 0
+  #rewoundSamples = 0
   readonly #waitingAtStart: number
   readonly #quarantinedAtStart: number
   /** One person's wish after the other. */
-  #replaying: Promise<unknown> = Promise.resolve()
+  #wishes: Promise<unknown> = Promise.resolve()
 
   constructor(config: DestinationConfig, parts: LaneParts) {
-    const { log, cursor, key, clock, random, logger, onCheckpoint } = parts
+    const { key, clock, random, logger } = parts
     const { name, url, protocol, credentials, tls } = config
     this.name = name
     this.#config = config
@@ -93,7 +101,12 @@ export class Lane implements QuarantineSource {
       onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
       decode: createRemoteWrite2Decoder(key),
     })
-    this.#delivery = new Delivery({
+    this.#delivery = this.#startDelivery()
+  }
+
+  #startDelivery(): Delivery {
+    const { log, cursor, clock, logger, onCheckpoint } = this.#parts
+    const delivery = new Delivery({
       log,
       cursor,
       clock,
@@ -109,10 +122,11 @@ export class Lane implements QuarantineSource {
       onCheckpoint,
       onError: (error) => {
         const message = 'delivery failed by a fault of the gateway'
-        logger.error(message, { destination: name, error })
+        logger.error(message, { destination: this.name, error })
       },
     })
-    this.#delivery.start()
+    delivery.start()
+    return delivery
   }
 
   status(): DestinationStatus {
@@ -130,6 +144,7 @@ export class Lane implements QuarantineSource {
       discarded: { ...discarded },
       waitingAtStart: this.#waitingAtStart,
       quarantinedAtStart: this.#quarantinedAtStart,
+      rewoundSamples: this.#rewoundSamples,
       damagedSamples: this.#damagedSamples,
       waitingSamples: totals.samples - this.#samplesDone,
       waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
@@ -150,16 +165,22 @@ export class Lane implements QuarantineSource {
   }
 
   replay(ids: readonly number[]): Promise<Replayed> {
-    const replayed = this.#replaying.then(() => this.#replay(ids))
-    this.#replaying = replayed.catch(() => undefined)
-    return replayed
+    return this.#afterOthers(() => this.#replay(ids))
+  }
+
+  get outOfOrderWindowMs(): number {
+    return this.#config.outOfOrderWindowMs
+  }
+
+  rewind(sinceMs: number): Promise<Rewound> {
+    return this.#afterOthers(() => this.#rewind(sinceMs))
   }
 
   /** Breaks off what is in flight, and saves how far it came. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the gateway is stopping'))
     await this.#delivery.stop()
-    await this.#replaying
+    await this.#wishes
     await this.#post.close()
     await this.#parts.quarantine.close()
   }
@@ -177,6 +198,29 @@ export class Lane implements QuarantineSource {
       series,
     }
     return this.#quarantine.add(head, message)
+  }
+
+  #afterOthers<T>(wish: () => Promise<T>): Promise<T> {
+    const fulfilled = this.#wishes.then(wish)
+    this.#wishes = fulfilled.catch(() => undefined)
+    return fulfilled
+  }
+
+  async #rewind(sinceMs: number): Promise<Rewound> {
+    const { log, cursor, clock, onCheckpoint } = this.#parts
+    const fromMs = clock.nowMs() - sinceMs
+    const first = await blockFrom(log, log.oldestLsn, ({ receivedMs }) => receivedMs >= fromMs)
+    if (first === null || first.number >= this.#delivery.acknowledged) {
+      return { samples: 0, from: null }
+    }
+    await this.#delivery.stop()
+    await cursor.save(first.number)
+    onCheckpoint(first.number)
+    const samples = this.#samplesDone - first.samplesBefore
+    this.#samplesDone = first.samplesBefore
+    this.#rewoundSamples += samples
+    this.#delivery = this.#startDelivery()
+    return { samples, from: new Date(first.receivedMs).toISOString() }
   }
 
   async #replay(ids: readonly number[]): Promise<Replayed> {

@@ -139,10 +139,9 @@ export class Quarantine {
 
   /** Of an entry that was sent again and refused again. */
   async replace(id: number, head: QuarantineHead, message: Uint8Array): Promise<void> {
-    const { log } = this.#parts
-    log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify([id]))])
-    this.#forget(id)
+    // In this order, so that a crash between the two leaves it twice and not at all never.
     await this.add(head, message)
+    await this.remove([id], true)
   }
 
   get #oldestId(): number {

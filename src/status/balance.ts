@@ -18,6 +18,8 @@ export type DestinationBalance = {
   /** Left over from before the start. */
   waitingAtStart: number
   quarantinedAtStart: number
+  /** Acknowledged once, and sent again at somebody's word. */
+  rewound: number
   forwarded: number
   unsupported: number
   quarantined: number
@@ -54,10 +56,11 @@ function destinationBalance(status: DestinationStatus, kept: number): Destinatio
   const discarded = samplesOf(status.discarded)
   const damaged = status.damagedSamples
   const waiting = status.waitingSamples
-  const owed = waitingAtStart + quarantinedAtStart + kept
+  const rewound = status.rewoundSamples
+  const owed = waitingAtStart + quarantinedAtStart + rewound + kept
   const known = forwarded + unsupported + quarantined + discarded + damaged + waiting
   return {
-    ...{ name, waitingAtStart, quarantinedAtStart, forwarded, unsupported, quarantined },
+    ...{ name, waitingAtStart, quarantinedAtStart, rewound, forwarded, unsupported, quarantined },
     ...{ discarded, damaged, waiting, difference: owed - known },
   }
 }

@@ -1,10 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import type { QuarantineEntry } from '../persist/quarantine.ts'
 import { type Answer, refusal } from '../receive/answer.ts'
-import { reply } from '../receive/reply.ts'
-import type { Handler, Routes } from '../receive/server.ts'
-import { jsonAnswer } from './answers.ts'
+import type { Routes } from '../receive/server.ts'
+import { type AnswerTo, handlerOf, jsonAnswer } from './answers.ts'
 import { contentOf } from './content.ts'
 import type { QuarantineSource } from './sources.ts'
 
@@ -20,11 +18,7 @@ export function createQuarantineRoutes(
   quarantines: ReadonlyMap<string, QuarantineSource>,
   clock: Clock,
 ): Routes {
-  const route =
-    (method: 'GET' | 'POST', answerTo: (query: URLSearchParams) => Promise<Answer>): Handler =>
-    async (request, response) => {
-      await reply(response, await answered(request, method, answerTo), clock)
-    }
+  const route = (method: 'GET' | 'POST', answerTo: AnswerTo) => handlerOf(method, answerTo, clock)
 
   /** The entries that are meant, or what is wrong with the question. */
   function chosenBy(query: URLSearchParams, fallback: 'all' | null): Chosen[] | Answer {
@@ -83,23 +77,6 @@ export function createQuarantineRoutes(
   }
 }
 
-async function answered(
-  request: IncomingMessage,
-  method: 'GET' | 'POST',
-  answerTo: (query: URLSearchParams) => Promise<Answer>,
-): Promise<Answer> {
-  const is = request.method === 'HEAD' ? 'GET' : request.method
-  if (is !== method) {
-    return refusal(405, `this takes ${method}: correct the method`, { Allow: method })
-  }
-  // A page that somebody looks at must not act in his name.
-  const { origin, host } = request.headers
-  if (origin !== undefined && URL.parse(origin)?.host !== host) {
-    return refusal(403, 'this is not for pages of other sites: call it from here')
-  }
-  return answerTo(queryOf(request))
-}
-
 function shown({ destination, entry }: Chosen) {
   return { destination, ...entry }
 }
@@ -135,8 +112,4 @@ async function byDestination(
     done.push({ destination, ...(await act(group[0]!.source, ids)) })
   }
   return done
-}
-
-function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
-  return new URLSearchParams(url.split('?', 2)[1] ?? '')
 }

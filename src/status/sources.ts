@@ -70,6 +70,8 @@ export type DestinationStatus = {
   /** Samples that this one had to get when the gateway started, and those in its quarantine. */
   waitingAtStart: number
   quarantinedAtStart: number
+  /** Samples that were acknowledged and are sent again at somebody's word. */
+  rewoundSamples: number
   /** Samples of blocks that the log has lost. */
   damagedSamples: number
   /** In the log and not acknowledged yet. */
@@ -88,6 +90,20 @@ export type QuarantineSource = {
   /** Sends entries again, one after the other. */
   replay(ids: readonly number[]): Promise<Replayed>
   drop(ids: readonly number[]): Promise<void>
+}
+
+/** A destination that can be sent again what the log still holds. */
+export type RewindSource = {
+  readonly outOfOrderWindowMs: number
+  /** Goes back to what came in the last `sinceMs`, or to the oldest that is held. */
+  rewind(sinceMs: number): Promise<Rewound>
+}
+
+export type Rewound = {
+  /** How many samples will be sent again. */
+  samples: number
+  /** When the first of them came in, as an ISO date; null when there is none. */
+  from: string | null
 }
 
 /** Ids, by what became of them. */

@@ -122,6 +122,7 @@ test('the status of a gateway that has done nothing is whole, and all zeros', ()
           discarded: counts,
           waitingAtStart: 0,
           quarantinedAtStart: 0,
+          rewoundSamples: 0,
           damagedSamples: 0,
           retries: 0,
           waitingSamples: 0,
