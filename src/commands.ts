@@ -75,12 +75,13 @@ async function serve(args: string[]): Promise<number> {
     console.log(USAGE)
     return 0
   }
-  const { config, warnings } = await loadConfig(values.config, {
+  const flags = {
     '--remote-write': values['remote-write'],
     '--data': values.data,
     '--listen': values.listen,
     '--admin': values.admin,
-  })
+  }
+  const { config, warnings } = await loadConfig(values.config, flags)
   const log = createLogger({ level: 'info' })
   if (warnings.length > 0) log.warn('settings without effect', { settings: warnings })
 
@@ -88,8 +89,15 @@ async function serve(args: string[]): Promise<number> {
   const stopping = stopSignal(log)
   // Here and not above, so that other commands need no native module.
   const { startGateway } = await import('./gateway.ts')
-  const parts = { clock: systemClock, disk: nodeDisk, random: Math.random, log }
-  const gateway = await startGateway(config, parts)
+  const gateway = await startGateway(config, {
+    clock: systemClock,
+    disk: nodeDisk,
+    random: Math.random,
+    log,
+    loadConfig: async () => (await loadConfig(values.config, flags)).config,
+  })
+  // What went wrong has been told; the old configuration holds.
+  process.on('SIGHUP', () => void gateway.reload().catch(() => undefined))
   log.info('sluice is ready', {
     version: VERSION,
     write: addressText({ host: config.listen.write.host, port: gateway.writePort }),

@@ -6,7 +6,7 @@ import { type Disk, withoutSync } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
 import type { Config } from './config/config.ts'
-import { type Destinations, openCursors, startDestinations } from './destinations/destinations.ts'
+import { Destinations, openCursors } from './destinations/destinations.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
@@ -14,10 +14,12 @@ import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
 import { createServer } from './receive/server.ts'
+import { createReload, widestWindowMs } from './reload.ts'
 import { createAdminRoutes } from './status/admin.ts'
 import { balanceOf } from './status/balance.ts'
 import { createMetrics } from './status/metrics.ts'
 import { createQuarantineRoutes } from './status/quarantine.ts'
+import { createReloadRoutes } from './status/reload.ts'
 import { createRewindRoutes } from './status/rewind.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { MetricSources } from './status/sources.ts'
@@ -38,11 +40,19 @@ export type GatewayParts = {
   /** In [0, 1). */
   random: () => number
   log: Logger
+  /** Reads the configuration anew; throws CONFIG_INVALID. */
+  loadConfig: () => Promise<Config>
 }
 
 export type Gateway = {
   writePort: number
   adminPort: number
+  /**
+   * Reads the configuration anew, and forwards to its destinations from now on.
+   *
+   * @throws CONFIG_INVALID, LOG_FAILED; then the old one holds, entirely
+   */
+  reload(): Promise<void>
   /** Takes no more pushes, commits what is open, saves the cursor; the backlog stays on disk. */
   stop(): Promise<void>
 }
@@ -70,10 +80,11 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })
-    const far = await startDestinations(config.remoteWrite, {
+    const far = await Destinations.start(config.remoteWrite, {
       ...parts,
       ...store,
       directory: join(config.storage.path, 'quarantine'),
+      cursorDirectory: join(config.storage.path, 'cursors'),
       logger: parts.log,
     })
     stops.push(() => far.stop())
@@ -92,14 +103,16 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const { clock } = parts
     const admin = createAdminRoutes({ metrics, snapshot, balance, refresh, notReady, clock })
     const quarantine = createQuarantineRoutes(far.byName, clock)
-    const routes = { ...admin, ...quarantine, ...createRewindRoutes(far.byName, clock) }
+    const reload = createReload({ ...parts, config, admission: store.admission, far })
+    const rewind = createRewindRoutes(far.byName, clock)
+    const routes = { ...admin, ...quarantine, ...rewind, ...createReloadRoutes(reload, clock) }
     const adminServer = createServer({ ...config.listen.admin, routes, ...parts })
     const adminPort = await adminServer.start()
     stops.push(() => adminServer.stop(DRAIN_MS))
     const writePort = await intake.start()
     isOpen = true
     stops.push(() => intake.stop())
-    return { writePort, adminPort, stop }
+    return { writePort, adminPort, reload, stop }
   } catch (error) {
     await stop()
     throw error
@@ -154,8 +167,7 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   const key = saved?.key ?? createDigestKey()
   const admission = new Admission({
     seriesMax: config.dedup.maxSeries,
-    // What one of them takes must not be kept from it because another does not.
-    outOfOrderWindowMs: Math.max(...config.remoteWrite.map((one) => one.outOfOrderWindowMs)),
+    outOfOrderWindowMs: widestWindowMs(config),
     lastBlock: log.lastLsn,
   })
   const nowSeconds = Math.floor(clock.monotonicMs() / 1000)

@@ -57,7 +57,8 @@ export class Admission {
 
   readonly #undo: UndoLog
   readonly #plain: PlainJudge
-  readonly #outOfOrderWindowMs: number
+  /** What the destination is configured with; 0 when it refuses every late sample. */
+  outOfOrderWindowMs: number
   /** Whoever has no row may have been in any block up to this one. */
   #floor: number
   /** Newest timestamp accepted from anyone: receivers measure their window from it. */
@@ -75,7 +76,7 @@ export class Admission {
     this.exemplars = new Exemplars(this.table)
     this.#undo = new UndoLog(this.table)
     this.#plain = new PlainJudge(this.table, this.#undo)
-    this.#outOfOrderWindowMs = outOfOrderWindowMs
+    this.outOfOrderWindowMs = outOfOrderWindowMs
     this.#floor = lastBlock
   }
 
@@ -244,7 +245,7 @@ export class Admission {
 
   /** Prometheus measures its window from the newest sample of all, not of the series. */
   #isTakenLate(timestampMs: number): boolean {
-    const windowMs = this.#outOfOrderWindowMs
+    const windowMs = this.outOfOrderWindowMs
     return windowMs > 0 && timestampMs >= this.#newestMs - windowMs
   }
 

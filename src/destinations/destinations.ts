@@ -11,14 +11,16 @@ import type { Log } from '../persist/log.ts'
 import { Retention } from '../persist/retention.ts'
 import type { DestinationStatus, QuarantineSource, RewindSource } from '../status/sources.ts'
 import { Lane } from './lane.ts'
-import { openQuarantine } from './open-quarantine.ts'
+import { type OpenQuarantine, openQuarantine } from './open-quarantine.ts'
 
 export type DestinationsParts = {
   disk: Disk
   /** Where quarantines lie. */
   directory: string
   log: Log
-  cursors: ReadonlyMap<string, Cursor>
+  cursorDirectory: string
+  /** Those that are open already; they are closed here. */
+  cursors: Map<string, Cursor>
   key: DigestKey
   /** Of all blocks in the log. */
   totals: BlockTotals
@@ -29,16 +31,8 @@ export type DestinationsParts = {
   logger: Logger
 }
 
-/** Where the gateway forwards to: each has its own cursor, its own connections and its own pace. */
-export type Destinations = {
-  /** To be called once a second: what all of them have is deleted after a while. */
-  release(): Promise<void>
-  status(): DestinationStatus[]
-  /** By the name of the destination. */
-  byName: ReadonlyMap<string, QuarantineSource & RewindSource>
-  /** Breaks off what is in flight and saves how far each has come. */
-  stop(): Promise<void>
-}
+/** What a destination has on disk. */
+type Files = { cursor: Cursor; quarantine: OpenQuarantine }
 
 /** One cursor per destination, by its name; a name that is new begins with the oldest record. */
 export async function openCursors(
@@ -63,45 +57,131 @@ export async function openCursors(
   }
 }
 
-/** @throws LOG_FAILED, LOG_FORMAT when a quarantine cannot be opened; then nothing runs */
-export async function startDestinations(
-  configs: readonly DestinationConfig[],
-  parts: DestinationsParts,
-): Promise<Destinations> {
-  const { log, clock, quotaBytes, cursors, logger } = parts
-  const retention = new Retention({ log, clock, quotaBytes })
-  const lanes: Lane[] = []
-  const stop = async (): Promise<void> => {
-    await Promise.all(lanes.map((lane) => lane.stop()))
+/**
+ * Where the gateway forwards to: each has its own cursor, its own connections and its own pace.
+ *
+ * A class, because which of them there are may change, and the log keeps what one of them lacks.
+ */
+export class Destinations {
+  readonly #parts: DestinationsParts
+  readonly #retention: Retention
+  readonly #lanes = new Map<string, Lane>()
+  readonly #files = new Map<string, Files>()
+  /** Names, in the order of the configuration. */
+  #order: string[] = []
+  #releasing = Promise.resolve()
+  #applying = Promise.resolve()
+
+  private constructor(parts: DestinationsParts) {
+    this.#parts = parts
+    this.#retention = new Retention(parts)
   }
-  try {
-    for (const config of configs) {
-      const { name } = config
-      const cursor = cursors.get(name)!
-      retention.advance(name, cursor.position)
-      const quarantine = await openQuarantine(name, parts)
-      const onCheckpoint = (position: number) => retention.advance(name, position)
-      const next = await blockFrom(log, cursor.position)
-      const samplesDone = next?.samplesBefore ?? parts.totals.samples
-      const own = { cursor, quarantine, samplesDone, onCheckpoint }
-      lanes.push(new Lane(config, { ...parts, ...own }))
+
+  /** @throws LOG_FAILED, LOG_FORMAT when a quarantine cannot be opened; then nothing runs */
+  static async start(
+    configs: readonly DestinationConfig[],
+    parts: DestinationsParts,
+  ): Promise<Destinations> {
+    const destinations = new Destinations(parts)
+    try {
+      await destinations.apply(configs)
+    } catch (error) {
+      await destinations.stop()
+      throw error
     }
-  } catch (error) {
-    await stop()
-    throw error
+    return destinations
   }
-  let releasing = Promise.resolve()
-  return {
-    status: () => lanes.map((lane) => lane.status()),
-    byName: new Map(lanes.map((lane) => [lane.name, lane])),
-    release: () => {
-      const onError = (error: unknown) =>
-        logger.error('a part of the log that nobody needs cannot be deleted', { error })
-      releasing = releasing.then(() => retention.release()).catch(onError)
-      return releasing
-    },
-    stop: async () => {
-      await Promise.all([releasing, stop()])
-    },
+
+  /** By the name of the destination; changes with `apply`. */
+  get byName(): ReadonlyMap<string, QuarantineSource & RewindSource> {
+    return this.#lanes
+  }
+
+  /** In the order of the configuration. */
+  status(): DestinationStatus[] {
+    return this.#order.flatMap((name) => this.#lanes.get(name)?.status() ?? [])
+  }
+
+  /** To be called once a second: what all of them have is deleted after a while. */
+  release(): Promise<void> {
+    const { logger } = this.#parts
+    const onError = (error: unknown) =>
+      logger.error('a part of the log that nobody needs cannot be deleted', { error })
+    this.#releasing = this.#releasing.then(() => this.#retention.release()).catch(onError)
+    return this.#releasing
+  }
+
+  /**
+   * Forwards to these from now on. Who keeps his name keeps his place in the log; who is gone is
+   * parked: his files stay, and the log does not wait for him.
+   *
+   * Rejects when one that is new cannot be opened; then everything is as it was.
+   */
+  apply(configs: readonly DestinationConfig[]): Promise<void> {
+    const applied = this.#applying.then(() => this.#apply(configs))
+    this.#applying = applied.catch(() => undefined)
+    return applied
+  }
+
+  /** Breaks off what is in flight and saves how far each has come. */
+  async stop(): Promise<void> {
+    await this.#applying
+    const parked = Array.from(this.#files.keys(), (name) => this.#park(name))
+    await Promise.all([this.#releasing, ...parked])
+  }
+
+  async #apply(configs: readonly DestinationConfig[]): Promise<void> {
+    await this.#open(configs.filter(({ name }) => !this.#files.has(name)))
+    const names = configs.map(({ name }) => name)
+    for (const name of this.#order) if (!names.includes(name)) await this.#park(name)
+    this.#order = names
+    for (const config of configs) {
+      const lane = this.#lanes.get(config.name)
+      if (lane?.isOf(config)) continue
+      await lane?.stop()
+      await this.#start(config)
+    }
+  }
+
+  /** Opens the files of all of them or of none. */
+  async #open(added: readonly DestinationConfig[]): Promise<void> {
+    const { disk, cursorDirectory, cursors, logger } = this.#parts
+    const unknown = added.filter(({ name }) => !cursors.has(name))
+    const more = await openCursors(disk, cursorDirectory, unknown, logger)
+    const opened = new Map<string, Files>()
+    try {
+      for (const { name } of added) {
+        const cursor = cursors.get(name) ?? more.get(name)!
+        opened.set(name, { cursor, quarantine: await openQuarantine(name, this.#parts) })
+      }
+    } catch (error) {
+      for (const { quarantine } of opened.values()) await quarantine.close()
+      for (const cursor of more.values()) await cursor.close()
+      throw error
+    }
+    for (const [name, files] of opened) this.#files.set(name, files)
+  }
+
+  async #start(config: DestinationConfig): Promise<void> {
+    const { log, totals } = this.#parts
+    const { name } = config
+    const { cursor, quarantine } = this.#files.get(name)!
+    const onCheckpoint = (position: number) => this.#retention.advance(name, position)
+    onCheckpoint(cursor.position)
+    const next = await blockFrom(log, cursor.position)
+    const samplesDone = next?.samplesBefore ?? totals.samples
+    const own = { cursor, quarantine: quarantine.quarantine, samplesDone, onCheckpoint }
+    this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own }))
+  }
+
+  async #park(name: string): Promise<void> {
+    await this.#lanes.get(name)?.stop()
+    this.#lanes.delete(name)
+    this.#retention.forget(name)
+    const files = this.#files.get(name)
+    this.#files.delete(name)
+    this.#parts.cursors.delete(name)
+    await files?.quarantine.close()
+    await files?.cursor.close()
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { VERSION } from '../base/version.ts'
@@ -23,7 +24,6 @@ import type {
   RewindSource,
   Rewound,
 } from '../status/sources.ts'
-import type { OpenQuarantine } from './open-quarantine.ts'
 
 /** Of a block that stands in no order. */
 const ASIDE = {
@@ -42,7 +42,7 @@ const REPLAY_MS_MAX = 30_000
 export type LaneParts = {
   log: Log
   cursor: Cursor
-  quarantine: OpenQuarantine
+  quarantine: Quarantine
   key: DigestKey
   totals: BlockTotals
   /** Of all samples in it, those before the cursor. */
@@ -74,6 +74,7 @@ export class Lane implements QuarantineSource, RewindSource {
   #damagedSamples = 0
   #rewoundSamples = 0
   readonly #waitingAtStart: number
+  readonly #samplesAtStart: number
   readonly #quarantinedAtStart: number
   /** One person's wish after the other. */
   #wishes: Promise<unknown> = Promise.resolve()
@@ -84,8 +85,9 @@ export class Lane implements QuarantineSource, RewindSource {
     this.name = name
     this.#config = config
     this.#parts = parts
-    this.#quarantine = parts.quarantine.quarantine
+    this.#quarantine = parts.quarantine
     this.#samplesDone = parts.samplesDone
+    this.#samplesAtStart = parts.totals.samples
     this.#waitingAtStart = parts.totals.samples - parts.samplesDone
     this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
     const headers = { ...config.headers }
@@ -129,6 +131,11 @@ export class Lane implements QuarantineSource, RewindSource {
     return delivery
   }
 
+  /** Whether it runs as this says. */
+  isOf(config: DestinationConfig): boolean {
+    return isDeepStrictEqual(this.#config, config)
+  }
+
   status(): DestinationStatus {
     const { name, url } = this.#config
     const { totals, log, clock } = this.#parts
@@ -142,6 +149,7 @@ export class Lane implements QuarantineSource, RewindSource {
       quarantined: { ...held },
       quarantineEntries: size,
       discarded: { ...discarded },
+      keptSamples: totals.samples - this.#samplesAtStart,
       waitingAtStart: this.#waitingAtStart,
       quarantinedAtStart: this.#quarantinedAtStart,
       rewoundSamples: this.#rewoundSamples,
@@ -182,7 +190,6 @@ export class Lane implements QuarantineSource, RewindSource {
     await this.#delivery.stop()
     await this.#wishes
     await this.#post.close()
-    await this.#parts.quarantine.close()
   }
 
   #keep({ block, lossClass, lost, reason, series, message }: Refused): Promise<void> {

@@ -35,10 +35,16 @@ export class Retention {
     this.#positions.set(name, position)
   }
 
+  /** Nothing is kept for `name` any more. */
+  forget(name: string): void {
+    this.#positions.delete(name)
+  }
+
   /** To be called once a second: deletes what nobody needs any more. Rejects when the disk does. */
   async release(): Promise<void> {
     const { log, clock, quotaBytes } = this.#parts
     const nowMs = clock.monotonicMs()
+    if (this.#positions.size === 0) return
     const common = Math.min(...this.#positions.values())
     const reached = this.#reached
     while ((reached.at(-1)?.position ?? 0) > common) reached.pop()

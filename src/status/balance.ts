@@ -15,7 +15,9 @@ export type Balance = {
 
 export type DestinationBalance = {
   name: string
-  /** Left over from before the start. */
+  /** Since forwarding to it began, at the start or by a reload. */
+  kept: number
+  /** Left over from before. */
   waitingAtStart: number
   quarantinedAtStart: number
   /** Acknowledged once, and sent again at somebody's word. */
@@ -44,12 +46,12 @@ export function balanceOf(sources: MetricSources): Balance {
   const undone = sources.undoneSamples()
   const kept = sources.keptSamples()
   const difference = received - duplicates - rejected - undone - kept
-  const destinations = Array.from(sources.destinations(), (one) => destinationBalance(one, kept))
+  const destinations = Array.from(sources.destinations(), destinationBalance)
   return { received, duplicates, rejected, undone, kept, difference, destinations }
 }
 
-function destinationBalance(status: DestinationStatus, kept: number): DestinationBalance {
-  const { name, waitingAtStart, quarantinedAtStart } = status
+function destinationBalance(status: DestinationStatus): DestinationBalance {
+  const { name, waitingAtStart, quarantinedAtStart, keptSamples: kept } = status
   const forwarded = samplesOf(status.forwarded)
   const unsupported = samplesOf(status.unsupported)
   const quarantined = samplesOf(status.quarantined)
@@ -60,7 +62,16 @@ function destinationBalance(status: DestinationStatus, kept: number): Destinatio
   const owed = waitingAtStart + quarantinedAtStart + rewound + kept
   const known = forwarded + unsupported + quarantined + discarded + damaged + waiting
   return {
-    ...{ name, waitingAtStart, quarantinedAtStart, rewound, forwarded, unsupported, quarantined },
+    ...{
+      name,
+      kept,
+      waitingAtStart,
+      quarantinedAtStart,
+      rewound,
+      forwarded,
+      unsupported,
+      quarantined,
+    },
     ...{ discarded, damaged, waiting, difference: owed - known },
   }
 }

@@ -67,7 +67,9 @@ export type DestinationStatus = {
   /** Taken out of quarantine without having arrived. */
   discarded: Counts
   retries: number
-  /** Samples that this one had to get when the gateway started, and those in its quarantine. */
+  /** Samples that were written to the log since forwarding to this one began. */
+  keptSamples: number
+  /** Those that it had to get then, and those in its quarantine. */
   waitingAtStart: number
   quarantinedAtStart: number
   /** Samples that were acknowledged and are sent again at somebody's word. */

@@ -120,6 +120,7 @@ test('the status of a gateway that has done nothing is whole, and all zeros', ()
           quarantined: counts,
           quarantineEntries: 0,
           discarded: counts,
+          keptSamples: 0,
           waitingAtStart: 0,
           quarantinedAtStart: 0,
           rewoundSamples: 0,

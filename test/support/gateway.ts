@@ -30,6 +30,8 @@ export type TestGateway = {
   gateway: Gateway
   receiver: Receiver
   directory: string
+  /** The configuration, which a reload and a restart read anew. */
+  text: { yaml: string }
   /** What is added to the wall clock of the gateway. */
   clockOffset: { ms: number }
   post(body: Uint8Array, headers?: { [name: string]: string }): Promise<Answer>
@@ -70,8 +72,11 @@ remote_write:
 ${options.protocol === undefined ? '' : `    protobuf_message: ${options.protocol}`}
 ${options.alsoTo ?? ''}
 ${options.yaml ?? ''}`
+  const text = { yaml }
+  const configOf = () => parseConfig(text.yaml, 'test.yaml').config
   const start = () =>
-    startGateway(parseConfig(yaml, 'test.yaml').config, {
+    startGateway(configOf(), {
+      loadConfig: async () => configOf(),
       clock,
       disk: nodeDisk,
       random: Math.random,
@@ -81,6 +86,7 @@ ${options.yaml ?? ''}`
     gateway: await start(),
     receiver,
     directory,
+    text,
     clockOffset,
     post: (body, headers = {}) => post(own.gateway.writePort, body, headers),
     push2: (series) => own.post(snappy.compress(rw2Of(series)), { 'Content-Type': RW2_TYPE }),

@@ -1,0 +1,56 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Admission } from './admit/admission.ts'
+import { SluiceError } from './base/errors.ts'
+import type { Logger } from './base/log.ts'
+import type { Config, DestinationConfig } from './config/config.ts'
+
+export type ReloadParts = {
+  config: Config
+  /** Reads the configuration anew; throws CONFIG_INVALID. */
+  loadConfig: () => Promise<Config>
+  admission: Admission
+  /** All of it or nothing; the destinations can. */
+  far: { apply(configs: readonly DestinationConfig[]): Promise<void> }
+  log: Logger
+}
+
+/** What one destination takes must not be kept from it because another does not. */
+export function widestWindowMs({ remoteWrite }: Config): number {
+  return Math.max(...remoteWrite.map((one) => one.outOfOrderWindowMs))
+}
+
+/**
+ * Takes over what may change while the gateway runs: where it forwards to. The returned function
+ * reads the configuration anew, and changes all of that or nothing.
+ */
+export function createReload({
+  config,
+  loadConfig,
+  admission,
+  far,
+  log,
+}: ReloadParts): () => Promise<void> {
+  let current = config
+  async function apply(): Promise<void> {
+    const next = await loadConfig()
+    const changed = (['listen', 'storage', 'dedup', 'limits'] as const).filter(
+      (section) => !isDeepStrictEqual(current[section], next[section]),
+    )
+    if (changed.length > 0) {
+      const message = `${changed.join(', ')}: cannot be changed while sluice runs: restart it`
+      throw new SluiceError('CONFIG_INVALID', message)
+    }
+    await far.apply(next.remoteWrite)
+    admission.outOfOrderWindowMs = widestWindowMs(next)
+    current = next
+  }
+  return async () => {
+    try {
+      await apply()
+      log.info('the configuration was reloaded')
+    } catch (error) {
+      log.error('the configuration was not reloaded: the old one holds', { error })
+      throw error
+    }
+  }
+}
