@@ -117,13 +117,26 @@ async function readOwner(path: string): Promise<Owner | undefined> {
 async function isAlive(owner: Owner): Promise<boolean> {
   const now = await ownerOf(owner.pid)
   if (now.bootId !== owner.bootId) return false
-  if (owner.startTime !== '') return now.startTime === owner.startTime
+  if (owner.startTime !== '') {
+    return now.startTime === owner.startTime && !(await isOver(owner.pid))
+  }
   try {
     process.kill(owner.pid, 0)
     return true
   } catch (error) {
     return codeOf(error) === 'EPERM'
   }
+}
+
+/**
+ * Whether all of a process has ended, and only whoever started it has not asked yet. While one of
+ * its threads is still about to end, it may be writing.
+ */
+async function isOver(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  if (stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z') return false
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
+  return threads.length <= 1
 }
 
 async function ownerOf(pid: number): Promise<Owner> {

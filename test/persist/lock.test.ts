@@ -82,6 +82,31 @@ test('a lock from before a reboot, of a reused process number or torn is stale',
   })
 })
 
+test('a process that has ended is gone, though nobody has asked how', async () => {
+  // As in a container whose first process does not look after the others.
+  const script = 'sh -c "exit 0" & echo $!; exec sleep 30'
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  try {
+    const [line] = await once(parent.stdout, 'data')
+    const pid = Number(String(line))
+    const fieldsOf = async () => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    }
+    await expect.poll(async () => (await fieldsOf())[0]).toBe('Z')
+    await inDirectory(async (directory) => {
+      const first = await acquireLock(directory, systemClock)
+      const { bootId } = JSON.parse(await readFile(join(directory, 'lock.1'), 'utf8'))
+      await first.release()
+      const owner = { pid, bootId, startTime: (await fieldsOf())[19] }
+      await writeFile(join(directory, 'lock.1'), JSON.stringify(owner))
+      await (await acquireLock(directory, systemClock)).release()
+    })
+  } finally {
+    parent.kill('SIGKILL')
+  }
+})
+
 async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-lock-'))
   try {
