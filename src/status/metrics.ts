@@ -1,7 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import { VERSION } from '../base/version.ts'
-import type { DestinationStatus, MetricSources, RequestStatus } from './sources.ts'
+import { registerDestinations } from './destination-metrics.ts'
+import { counter, counters, gauge, gauges, type Point } from './registry.ts'
+import type { MetricSources, RequestStatus } from './sources.ts'
 
 export type Metrics = {
   /** Everything, in the text format of Prometheus. */
@@ -21,9 +23,6 @@ const EVENT_LOOP_RESOLUTION_MS = 10
 const NS_PER_SECOND = 1e9
 
 type EventLoopDelay = ReturnType<typeof monitorEventLoopDelay>
-
-/** One value of a metric with its labels. */
-type Point = readonly [labels: Record<string, string>, value: number]
 
 /** The metrics of one gateway, in a registry of its own. */
 export function createMetrics(sources: MetricSources): Metrics {
@@ -177,56 +176,6 @@ function registerLog(registry: Registry, { log }: MetricSources): void {
   })
 }
 
-function registerDestinations(registry: Registry, { destinations }: MetricSources): void {
-  const labels = ['destination']
-  const each = (value: (status: DestinationStatus) => number) => () =>
-    Array.from(destinations(), (status): Point => [{ destination: status.name }, value(status)])
-
-  for (const [what, help] of [
-    ['forwarded', 'that the destination has acknowledged.'],
-    ['refused', 'given up, because the destination will never take them.'],
-    ['unsupported', 'given up, because the protocol of the destination cannot carry them.'],
-  ] as const) {
-    for (const kind of ['samples', 'histograms', 'exemplars'] as const) {
-      const name = `sluice_forward_${what}_${kind}_total`
-      const text = `${kind[0]!.toUpperCase()}${kind.slice(1)} ${help}`
-      counters(registry, name, text, { labels, read: each((status) => status[what][kind]) })
-    }
-  }
-  gauges(registry, 'sluice_quarantine_entries', 'Requests that were refused for good.', {
-    labels,
-    read: each(({ quarantineEntries }) => quarantineEntries),
-  })
-  gauges(registry, 'sluice_quarantine_samples', 'Samples that were refused for good.', {
-    labels,
-    read: each(({ quarantined: { samples, histograms } }) => samples + histograms),
-  })
-  counters(
-    registry,
-    'sluice_quarantine_discarded_samples_total',
-    'Samples that left quarantine without having arrived.',
-    { labels, read: each(({ discarded: { samples, histograms } }) => samples + histograms) },
-  )
-  counters(registry, 'sluice_forward_retries_total', 'Requests that had to be repeated.', {
-    labels,
-    read: each(({ retries }) => retries),
-  })
-  gauges(registry, 'sluice_forward_waiting_samples', 'Samples in the log, not acknowledged yet.', {
-    labels,
-    read: each(({ waitingSamples }) => waitingSamples),
-  })
-  gauges(registry, 'sluice_forward_waiting_bytes', 'Bytes in the log, not acknowledged yet.', {
-    labels,
-    read: each(({ waitingBytes }) => waitingBytes),
-  })
-  gauges(
-    registry,
-    'sluice_forward_oldest_waiting_seconds',
-    'How long the oldest sample that waits has been here. The one to put an alert on.',
-    { labels, read: each(({ oldestWaitingSeconds }) => oldestWaitingSeconds) },
-  )
-}
-
 function registerProcess(registry: Registry, delay: EventLoopDelay): void {
   gauges(registry, 'sluice_build_info', 'Always 1; the version is a label.', {
     labels: ['version', 'node'],
@@ -252,40 +201,4 @@ function registerProcess(registry: Registry, delay: EventLoopDelay): void {
       },
     },
   )
-}
-
-type Reading = { labels: string[]; read: () => readonly Point[] }
-
-function counters(registry: Registry, name: string, help: string, { labels, read }: Reading): void {
-  new Counter({
-    name,
-    help,
-    labelNames: labels,
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [values, value] of read()) this.inc(values, value)
-    },
-  })
-}
-
-function gauges(registry: Registry, name: string, help: string, { labels, read }: Reading): void {
-  new Gauge({
-    name,
-    help,
-    labelNames: labels,
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [values, value] of read()) this.set(values, value)
-    },
-  })
-}
-
-function counter(registry: Registry, name: string, help: string, read: () => number): void {
-  counters(registry, name, help, { labels: [], read: () => [[{}, read()]] })
-}
-
-function gauge(registry: Registry, name: string, help: string, read: () => number): void {
-  gauges(registry, name, help, { labels: [], read: () => [[{}, read()]] })
 }

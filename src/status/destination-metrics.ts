@@ -1,0 +1,78 @@
+import type { Registry } from 'prom-client'
+import { balanceOf } from './balance.ts'
+import { counters, gauge, gauges, type Point } from './registry.ts'
+import type { DestinationStatus, MetricSources } from './sources.ts'
+
+/** What becomes of the samples at each destination, and that none of them is missing. */
+export function registerDestinations(registry: Registry, sources: MetricSources): void {
+  const { destinations } = sources
+  const labels = ['destination']
+  const each = (value: (status: DestinationStatus) => number) => () =>
+    Array.from(destinations(), (status): Point => [{ destination: status.name }, value(status)])
+
+  for (const [what, help] of [
+    ['forwarded', 'that the destination has acknowledged.'],
+    ['refused', 'given up, because the destination will never take them.'],
+    ['unsupported', 'given up, because the protocol of the destination cannot carry them.'],
+  ] as const) {
+    for (const kind of ['samples', 'histograms', 'exemplars'] as const) {
+      const name = `sluice_forward_${what}_${kind}_total`
+      const text = `${kind[0]!.toUpperCase()}${kind.slice(1)} ${help}`
+      counters(registry, name, text, { labels, read: each((status) => status[what][kind]) })
+    }
+  }
+  gauges(registry, 'sluice_quarantine_entries', 'Requests that were refused for good.', {
+    labels,
+    read: each(({ quarantineEntries }) => quarantineEntries),
+  })
+  gauges(registry, 'sluice_quarantine_samples', 'Samples that were refused for good.', {
+    labels,
+    read: each(({ quarantined: { samples, histograms } }) => samples + histograms),
+  })
+  counters(
+    registry,
+    'sluice_quarantine_discarded_samples_total',
+    'Samples that left quarantine without having arrived.',
+    { labels, read: each(({ discarded: { samples, histograms } }) => samples + histograms) },
+  )
+  counters(registry, 'sluice_forward_retries_total', 'Requests that had to be repeated.', {
+    labels,
+    read: each(({ retries }) => retries),
+  })
+  gauges(registry, 'sluice_forward_waiting_samples', 'Samples in the log, not acknowledged yet.', {
+    labels,
+    read: each(({ waitingSamples }) => waitingSamples),
+  })
+  gauges(registry, 'sluice_forward_waiting_bytes', 'Bytes in the log, not acknowledged yet.', {
+    labels,
+    read: each(({ waitingBytes }) => waitingBytes),
+  })
+  gauges(
+    registry,
+    'sluice_forward_oldest_waiting_seconds',
+    'How long the oldest sample that waits has been here. The one to put an alert on.',
+    { labels, read: each(({ oldestWaitingSeconds }) => oldestWaitingSeconds) },
+  )
+  registerBalance(registry, sources)
+}
+
+function registerBalance(registry: Registry, sources: MetricSources): void {
+  gauge(
+    registry,
+    'sluice_balance_intake_difference_samples',
+    'Samples received, less those that are known to be kept, duplicate, rejected or undone.',
+    () => balanceOf(sources).difference,
+  )
+  gauges(
+    registry,
+    'sluice_balance_difference_samples',
+    'Samples that a destination was to get, less those of which it is known what became of them.',
+    {
+      labels: ['destination'],
+      read: () =>
+        balanceOf(sources).destinations.map(({ name, difference }): Point => {
+          return [{ destination: name }, difference]
+        }),
+    },
+  )
+}
