@@ -71,6 +71,8 @@ export class Lane implements QuarantineSource, RewindSource {
   readonly #stopping = new AbortController()
   /** Of all samples that ever were in the log, those that need not be delivered any more. */
   #samplesDone: number
+  /** Blocks up to here may have been delivered before, by a process that has crashed since. */
+  #inDoubtUpTo: number
   #damagedSamples = 0
   #rewoundSamples = 0
   readonly #waitingAtStart: number
@@ -87,6 +89,7 @@ export class Lane implements QuarantineSource, RewindSource {
     this.#parts = parts
     this.#quarantine = parts.quarantine
     this.#samplesDone = parts.samplesDone
+    this.#inDoubtUpTo = parts.log.lastLsn
     this.#samplesAtStart = parts.totals.samples
     this.#waitingAtStart = parts.totals.samples - parts.samplesDone
     this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
@@ -113,7 +116,8 @@ export class Lane implements QuarantineSource, RewindSource {
       cursor,
       clock,
       decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null),
-      deliver: (block, signal) => this.#destination.deliver(block, signal),
+      deliver: (block, signal) =>
+        this.#destination.deliver(block, signal, block.number <= this.#inDoubtUpTo),
       onDelivered: ({ counts }) => {
         this.#samplesDone += samplesOf(counts)
       },
@@ -139,13 +143,25 @@ export class Lane implements QuarantineSource, RewindSource {
   status(): DestinationStatus {
     const { name, url } = this.#config
     const { totals, log, clock } = this.#parts
-    const { protocol, state, reason, forwarded, refused, unsupported, retries } = this.#destination
+    const { protocol, state, reason, retries } = this.#destination
+    const { forwarded, refused, maybeStored, unsupported } = this.#destination
     const oldest = this.#delivery.oldest
     // Blocks that wait and were not read yet are not older than those that were.
     const waits = oldest !== undefined && this.#delivery.acknowledged <= log.committedLsn
     const { held, discarded, size } = this.#quarantine
     return {
-      ...{ name, url, protocol, state, reason, forwarded, refused, unsupported, retries },
+      ...{
+        name,
+        url,
+        protocol,
+        state,
+        reason,
+        forwarded,
+        refused,
+        maybeStored,
+        unsupported,
+        retries,
+      },
       quarantined: { ...held },
       quarantineEntries: size,
       discarded: { ...discarded },
@@ -220,6 +236,7 @@ export class Lane implements QuarantineSource, RewindSource {
     if (first === null || first.number >= this.#delivery.acknowledged) {
       return { samples: 0, from: null }
     }
+    this.#inDoubtUpTo = Math.max(this.#inDoubtUpTo, log.lastLsn)
     await this.#delivery.stop()
     await cursor.save(first.number)
     onCheckpoint(first.number)

@@ -28,10 +28,7 @@ const TRIAL_ATTEMPTS = 3
  * quiet, or refuses us as such, none of them is sent.
  */
 export class Courier {
-  requests = 0
   retries = 0
-  /** Of request bodies, those of retries too. */
-  bytesSent = 0
   state: 'ok' | 'backing-off' | 'paused' = 'ok'
   /** Why `state` is what it is; empty while all is well. */
   reason = ''
@@ -67,9 +64,7 @@ export class Courier {
     const failing = { attempts: 0, sinceMs: 0, acceptedBefore: 0 }
     for (let attempt = 0; ; attempt++) {
       await this.#quiet(signal)
-      this.requests += 1
       if (attempt > 0) this.retries += 1
-      this.bytesSent += body.length
       const answer = await this.#post.post({ body, protocol, attempt, signal })
       // What was given up failed for a reason that says nothing about the receiver.
       if (answer.kind === 'failed') signal.throwIfAborted()

@@ -20,7 +20,7 @@ import {
   minus,
 } from './delivery.ts'
 import type { Post } from './post.ts'
-import { partOf, type Refused } from './refused.ts'
+import { isProbablyStored, partOf, type Refused } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
 
@@ -55,6 +55,8 @@ export class Destination {
   readonly forwarded: Counts = noCounts()
   readonly refused: Counts = noCounts()
   readonly unsupported: Counts = noCounts()
+  /** Of the refused, what the receiver probably had from an attempt before. */
+  readonly maybeStored: Counts = noCounts()
   readonly #courier: Courier
   readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
@@ -91,32 +93,23 @@ export class Destination {
     return this.#courier.reason
   }
 
-  /** Wall time of the last change of state. */
-  get sinceMs(): number {
-    return this.#courier.sinceMs
-  }
-
-  get requests(): number {
-    return this.#courier.requests
-  }
-
   get retries(): number {
     return this.#courier.retries
-  }
-
-  get bytesSent(): number {
-    return this.#courier.bytesSent
   }
 
   /**
    * Sends `block` until there is a final outcome for all that is in it, however long that
    * takes. Rejects only with the reason of `signal`; then nothing was counted, and what was
    * stored of the block will be stored again by its next delivery.
+   *
+   * @param wasSent whether it may have been delivered before, by this process or an earlier one
    */
-  async deliver(block: Block, signal: AbortSignal): Promise<Delivery> {
+  async deliver(block: Block, signal: AbortSignal, wasSent = false): Promise<Delivery> {
     const job = new Job(block, signal)
+    job.maybeStored = wasSent
     await this.#deliverMessage(job, block.message, block.counts)
     for (const loss of job.losses) await this.#keepLoss(block, loss)
+    for (const loss of job.losses) if (isProbablyStored(loss)) add(this.maybeStored, loss.lost)
     const delivery = job.result()
     add(this.forwarded, delivery.forwarded)
     add(this.refused, delivery.refused)
@@ -144,7 +137,8 @@ export class Destination {
 
   /** What 1.0 cannot carry would never arrive, and exemplars alone are not worth the room. */
   async #keepLoss(block: Block, loss: Loss): Promise<void> {
-    if (loss.lossClass === 'unsupported' || loss.lost.samples + loss.lost.histograms === 0) return
+    if (loss.lossClass === 'unsupported' || isProbablyStored(loss)) return
+    if (loss.lost.samples + loss.lost.histograms === 0) return
     await this.#keep({ ...loss, block, message: partOf(block.message, loss.part, this.#writer) })
   }
 

@@ -23,3 +23,11 @@ export function partOf(
   writePart(request, part.from, part.to, writer)
   return snappy.compress(writer.written())
 }
+
+/** What Prometheus says of a sample that it has, or has newer ones than. */
+const IS_LATE = /out of order|duplicate sample|too old|out of bounds/i
+
+/** Whether the receiver refuses what it has already: then nothing is missing there. */
+export function isProbablyStored({ lossClass, reason }: Loss): boolean {
+  return lossClass === 'maybe stored' && IS_LATE.test(reason)
+}

@@ -23,6 +23,8 @@ export type DestinationBalance = {
   /** Acknowledged once, and sent again at somebody's word. */
   rewound: number
   forwarded: number
+  /** Refused as late when they were sent once more, after a crash or a rewind. */
+  maybeStored: number
   unsupported: number
   quarantined: number
   /** Taken out of quarantine without having arrived. */
@@ -51,28 +53,19 @@ export function balanceOf(sources: MetricSources): Balance {
 }
 
 function destinationBalance(status: DestinationStatus): DestinationBalance {
-  const { name, waitingAtStart, quarantinedAtStart, keptSamples: kept } = status
+  const { name, waitingAtStart, quarantinedAtStart, rewoundSamples: rewound } = status
   const forwarded = samplesOf(status.forwarded)
+  const maybeStored = samplesOf(status.maybeStored)
   const unsupported = samplesOf(status.unsupported)
   const quarantined = samplesOf(status.quarantined)
   const discarded = samplesOf(status.discarded)
-  const damaged = status.damagedSamples
-  const waiting = status.waitingSamples
-  const rewound = status.rewoundSamples
+  const { keptSamples: kept, damagedSamples: damaged, waitingSamples: waiting } = status
   const owed = waitingAtStart + quarantinedAtStart + rewound + kept
-  const known = forwarded + unsupported + quarantined + discarded + damaged + waiting
+  const settled = forwarded + maybeStored + unsupported + quarantined + discarded + damaged
   return {
-    ...{
-      name,
-      kept,
-      waitingAtStart,
-      quarantinedAtStart,
-      rewound,
-      forwarded,
-      unsupported,
-      quarantined,
-    },
-    ...{ discarded, damaged, waiting, difference: owed - known },
+    ...{ name, kept, waitingAtStart, quarantinedAtStart, rewound, forwarded, maybeStored },
+    ...{ unsupported, quarantined, discarded, damaged, waiting },
+    difference: owed - settled - waiting,
   }
 }
 

@@ -10,13 +10,18 @@ export function registerDestinations(registry: Registry, sources: MetricSources)
   const each = (value: (status: DestinationStatus) => number) => () =>
     Array.from(destinations(), (status): Point => [{ destination: status.name }, value(status)])
 
-  for (const [what, help] of [
-    ['forwarded', 'that the destination has acknowledged.'],
-    ['refused', 'given up, because the destination will never take them.'],
-    ['unsupported', 'given up, because the protocol of the destination cannot carry them.'],
+  for (const [what, part, help] of [
+    ['forwarded', 'forwarded', 'that the destination has acknowledged.'],
+    ['refused', 'refused', 'given up, because the destination will never take them.'],
+    ['maybeStored', 'maybe_stored', 'refused as late when sent once more: it has them.'],
+    [
+      'unsupported',
+      'unsupported',
+      'given up, because the protocol of the destination cannot carry them.',
+    ],
   ] as const) {
     for (const kind of ['samples', 'histograms', 'exemplars'] as const) {
-      const name = `sluice_forward_${what}_${kind}_total`
+      const name = `sluice_forward_${part}_${kind}_total`
       const text = `${kind[0]!.toUpperCase()}${kind.slice(1)} ${help}`
       counters(registry, name, text, { labels, read: each((status) => status[what][kind]) })
     }

@@ -59,6 +59,8 @@ export type DestinationStatus = {
   forwarded: Counts
   /** Given up, because the destination will never take them. */
   refused: Counts
+  /** Of the refused, those that it probably had before. */
+  maybeStored: Counts
   /** Given up, because its protocol cannot carry them. */
   unsupported: Counts
   /** Refused, and kept until somebody has looked at them. */

@@ -3,6 +3,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import type { Delivery, Event } from '../../src/forward/delivery.ts'
 import { Destination } from '../../src/forward/destination.ts'
 import { createPost } from '../../src/forward/post.ts'
+import type { Refused } from '../../src/forward/refused.ts'
 import { type Batch, clearBatch } from '../../src/model/batch.ts'
 import type { Block } from '../../src/model/block.ts'
 import { snappy } from '../../src/wire/snappy.ts'
@@ -71,6 +72,7 @@ export function destinationOf(url: string, clock: Clock = fakeClock()) {
   const post = createPost({ url, version: '0.1.0', timeoutMs: 5_000 })
   const events: Event[] = []
   const onEvent = (event: Event) => events.push(event)
+  const kept: Refused[] = []
   const decode = fillBatch
   const destination = new Destination({
     name: 'central',
@@ -79,9 +81,10 @@ export function destinationOf(url: string, clock: Clock = fakeClock()) {
     random: () => 0.5,
     onEvent,
     decode,
+    keep: async (refused) => void kept.push(refused),
   })
   const deliver = (block: Block) => destination.deliver(block, new AbortController().signal)
-  return { destination, post, events, deliver }
+  return { destination, post, events, kept, deliver }
 }
 
 export const NOTHING = { samples: 0, histograms: 0, exemplars: 0 }

@@ -101,3 +101,17 @@ test('whatever a receiver answers on the way, what is called forwarded is stored
     { numRuns: Math.ceil(numRuns / 2) },
   )
 })
+
+test('what is late and may have been sent before is there already, and is not set aside', () =>
+  scene(async ({ destination, deliver, kept }) => {
+    await deliver(blockOf(manySeries(1, 9000)))
+    const late = blockOf(manySeries(1, 5000))
+    const { signal } = new AbortController()
+    expect(await destination.deliver(late, signal, true)).toEqual(delivered(0, 1))
+    expect(destination.maybeStored.samples).toBe(1)
+    expect(kept).toEqual([])
+    // The same from a block that was never sent is missing there.
+    expect(await destination.deliver(late, signal)).toEqual(delivered(0, 1))
+    expect(destination.maybeStored.samples).toBe(1)
+    expect(kept.map(({ lost }) => lost.samples)).toEqual([1])
+  }))

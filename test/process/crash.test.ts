@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startReceiver } from '../support/receiver.ts'
-import { startSluice } from '../support/sluice.ts'
+import { expectBalanced, startSluice } from '../support/sluice.ts'
 import { Sender } from './sender.ts'
 
 const KILLS = Number(process.env['CRASH_KILLS'] ?? 50)
@@ -31,6 +31,7 @@ test('G70: after fifty kills under load everything acknowledged is at the receiv
       expect(sender.acknowledged).toBeGreaterThan(KILLS)
       await sender.expectAll(receiver)
     }
+    await expectBalanced(sluice)
     expect(await sluice.child.stop()).toBe(0)
   } finally {
     for (const sender of senders) sender.isStopping = true

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { connectTo, pushHead } from '../receive/parts.ts'
 import { type Child, freePort, startChild } from '../support/child.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
-import { type SluiceProcess, startSluice } from '../support/sluice.ts'
+import { expectBalanced, type SluiceProcess, startSluice } from '../support/sluice.ts'
 import { Sender } from './sender.ts'
 
 const SENDERS = 4
@@ -76,6 +76,7 @@ test('SIGTERM under load ends it with 0, and nothing acknowledged is lost', LONG
     for (const sender of senders) sender.isStopping = true
     await Promise.all(running)
     for (const sender of senders) await sender.expectAll(receiver)
+    await expectBalanced(sluice)
   }),
 )
 
@@ -91,6 +92,7 @@ test(
       await pushSome(senders, sluice, 20)
       const receiver = await startDestination()
       for (const sender of senders) await sender.expectAll(receiver)
+      await expectBalanced(sluice)
       await expectStopInTime(sluice)
       for (const sender of senders) sender.expectOnce(receiver)
     }),

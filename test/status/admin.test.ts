@@ -116,6 +116,7 @@ test('the status of a gateway that has done nothing is whole, and all zeros', ()
           reason: '',
           forwarded: counts,
           refused: counts,
+          maybeStored: counts,
           unsupported: counts,
           quarantined: counts,
           quarantineEntries: 0,

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { type Child, freePort, startChild } from './child.ts'
 import { INTAKE_THREADS } from './gateway.ts'
 
@@ -12,6 +13,15 @@ export type SluiceProcess = {
   child: Child
   /** Over the same data and on the same ports. */
   startAgain(): Promise<void>
+}
+
+/** Waits until everything has arrived, and nothing is missing in the books of the gateway. */
+export async function expectBalanced({ admin }: SluiceProcess): Promise<void> {
+  const balance = async () => JSON.parse(await (await fetch(`${admin}/api/v1/balance`)).text())
+  await expect.poll(balance, { timeout: 10_000 }).toMatchObject({
+    difference: 0,
+    destinations: [{ waiting: 0, damaged: 0, quarantined: 0, difference: 0 }],
+  })
 }
 
 export async function startSluice(
