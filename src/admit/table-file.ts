@@ -15,8 +15,8 @@ import {
 const MAGIC = Buffer.from('SLTABLE1')
 const HEADER_BYTES = 64
 const ROW_BYTES = ROW_WORDS * 4
-/** 4 MiB: copied in a millisecond or two, so that nobody waits for it. */
-const CHUNK_ROWS = 65_536
+/** 1 MiB: copied in a millisecond, so that nobody waits for it. */
+const CHUNK_ROWS = 16_384
 const CHUNK_HEAD_BYTES = 8
 
 /** A table that was saved, open for reading. */
@@ -113,13 +113,20 @@ function committedRows(
   const end = Math.min(to, rowsUsed)
   const copy = new Uint32Array((end - from) * ROW_WORDS)
   let at = 0
-  for (let row = from; row < end; row++) {
-    const block = doubles[row * ROW_DOUBLES + BLOCK]!
-    if (block < 0 || block > committedLsn) continue
-    copy.set(words.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS), at)
-    at += ROW_WORDS
+  // In runs, because nearly all rows are copied.
+  for (let first = from; first < end; ) {
+    let row = first
+    while (row < end && isCommitted(doubles[row * ROW_DOUBLES + BLOCK]!, committedLsn)) row += 1
+    copy.set(words.subarray(first * ROW_WORDS, row * ROW_WORDS), at)
+    at += (row - first) * ROW_WORDS
+    first = row + 1
   }
   return new Uint8Array(copy.buffer, 0, at * 4)
+}
+
+/** Free rows have a block below 0. */
+function isCommitted(block: number, committedLsn: number): boolean {
+  return block >= 0 && block <= committedLsn
 }
 
 type Times = { savedLsn: number; lastLsn: number; nowSeconds: number }
