@@ -203,8 +203,9 @@ export class Lane implements QuarantineSource, RewindSource {
   /** Breaks off what is in flight, and saves how far it came. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the gateway is stopping'))
-    await this.#delivery.stop()
+    // A rewind begins a delivery anew, so that has to be over first.
     await this.#wishes
+    await this.#delivery.stop()
     await this.#post.close()
   }
 
