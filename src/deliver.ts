@@ -1,6 +1,6 @@
 import type { Clock } from './base/clock.ts'
 import type { Block } from './model/block.ts'
-import type { Counts } from './model/counts.ts'
+import { type Counts, samplesOf } from './model/counts.ts'
 import type { Cursor } from './persist/cursor.ts'
 
 /** Blocks looked at ahead of the oldest one that is not acknowledged, and their bytes. */
@@ -155,7 +155,7 @@ export class Delivery {
     const { samplesBefore, counts } = block
     const missing = samplesBefore - (this.#samplesRead ?? samplesBefore)
     if (missing > 0) this.#parts.onDamage(missing)
-    this.#samplesRead = samplesBefore + counts.samples + counts.histograms
+    this.#samplesRead = samplesBefore + samplesOf(counts)
     this.#ahead.push({ block, isInFlight: false })
     this.#aheadBytes += block.message.length
   }

@@ -2,7 +2,7 @@ import type { Admission } from './admit/admission.ts'
 import { type PushDigest, ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import type { Batch } from './model/batch.ts'
-import { type Counts, noCounts } from './model/counts.ts'
+import { add, type Counts, noCounts, samplesOf } from './model/counts.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
 import type { Outcome, Sender } from './model/outcome.ts'
 import type { Rejections } from './model/rejection.ts'
@@ -138,7 +138,7 @@ export function createIngest(parts: IngestParts) {
       const judgement = admission.judge(batch, slice, block.number, nowMs, nowSeconds)
       if (block.isEmpty && isKeptAsItCame(batch, judgement)) {
         block.adopt(batch, judgement, body())
-      } else if (judgement.kept.samples + judgement.kept.histograms > 0) {
+      } else if (samplesOf(judgement.kept) > 0) {
         block.add(batch, slice, judgement)
       }
       // A duplicate counts as written: its sender is done with it, and takes "2xx, nothing
@@ -220,10 +220,9 @@ function countBatch(counters: IngestCounters, written: Counts, batch: Batch): vo
   const { rejections } = batch
   if (batch.misnamedFields > 0) counters.misnamedPushes += 1
   counters.oversizedExemplars += batch.exemplarsOversized
-  received.samples += written.samples + rejections.counts.samples
-  received.histograms += written.histograms + rejections.counts.histograms
-  received.exemplars += written.exemplars + rejections.counts.exemplars
-  counters.rejectedSamples += rejections.counts.samples + rejections.counts.histograms
+  add(received, written)
+  add(received, rejections.counts)
+  counters.rejectedSamples += samplesOf(rejections.counts)
   for (const [reason, { elements }] of rejections) {
     rejected.set(reason, (rejected.get(reason) ?? 0) + elements)
   }
@@ -232,11 +231,8 @@ function countBatch(counters: IngestCounters, written: Counts, batch: Batch): vo
 function countReplay(counters: IngestCounters, outcome: Outcome): Outcome {
   counters.pushes.replayed += 1
   if ('written' in outcome) {
-    const samples = outcome.written.samples + outcome.written.histograms
-    counters.replayedSamples += samples
-    counters.received.samples += outcome.written.samples
-    counters.received.histograms += outcome.written.histograms
-    counters.received.exemplars += outcome.written.exemplars
+    counters.replayedSamples += samplesOf(outcome.written)
+    add(counters.received, outcome.written)
   }
   return outcome
 }

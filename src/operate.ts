@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { SluiceError } from './base/errors.ts'
-import type { Counts } from './model/counts.ts'
+import { type Counts, samplesOf } from './model/counts.ts'
 
 const ADMIN = '127.0.0.1:9202'
 
@@ -102,7 +102,7 @@ function listOf(entries: Entry[]): string {
     entry.destination,
     entry.cluster,
     new Date(entry.refusedMs).toISOString(),
-    `${entry.lost.samples + entry.lost.histograms}`,
+    String(samplesOf(entry.lost)),
     firstLineOf(entry.reason),
   ])
   const head = ['ID', 'DESTINATION', 'CLUSTER', 'REFUSED', 'SAMPLES', 'REASON']

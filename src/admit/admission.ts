@@ -1,4 +1,5 @@
 import { type Batch, DIGEST_WORDS, grown } from '../model/batch.ts'
+import { samplesOf } from '../model/counts.ts'
 import { clearJudgement, createJudgement, type Judgement, type Slice } from '../model/judgement.ts'
 import { Exemplars } from './exemplars.ts'
 import { MetadataMemory } from './metadata.ts'
@@ -139,8 +140,8 @@ export class Admission {
     judgement.minTimestampMs = Math.min(judgement.minTimestampMs, plain.minTimestampMs)
     judgement.maxTimestampMs = Math.max(judgement.maxTimestampMs, plain.maxTimestampMs)
     this.#newestMs = Math.max(this.#newestMs, plain.maxTimestampMs)
-    const { fromSeries, toSeries, fromSample, toSample } = slice
-    return { fromSeries: fromSeries + series, toSeries, fromSample: fromSample + series, toSample }
+    const { fromSeries, fromSample } = slice
+    return { ...slice, fromSeries: fromSeries + series, fromSample: fromSample + series }
   }
 
   #judgeSeries(
@@ -167,14 +168,14 @@ export class Admission {
     batch.seriesFamily[series] = 0
     if (from === to) return
 
-    const keptBefore = judgement.kept.samples + judgement.kept.histograms
+    const keptBefore = samplesOf(judgement.kept)
     if (row < 0) this.#passUntracked(batch, from, to, block, nowMs)
     else {
       table.words[row * ROW_WORDS + SEEN_SECONDS] = nowSeconds
       this.#judgeSamples(batch, from, to, row, isNew, block, nowMs)
       if (this.metadata.epoch !== 0) this.#describe(batch, series, row)
     }
-    const kept = judgement.kept.samples + judgement.kept.histograms - keptBefore
+    const kept = samplesOf(judgement.kept) - keptBefore
     if (kept > 0) this.#carries[series] = 1
     else if (isNew) table.remove(row)
     if (kept === 0 && isNew) this.#seriesRow[series] = -1

@@ -8,7 +8,7 @@ import { Delivery } from '../deliver.ts'
 import { Destination } from '../forward/destination.ts'
 import { createPost, type Post } from '../forward/post.ts'
 import type { Refused } from '../forward/refused.ts'
-import type { Counts } from '../model/counts.ts'
+import { samplesOf } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
 import { blockFrom } from '../persist/block-search.ts'
@@ -287,8 +287,4 @@ export class Lane implements QuarantineSource, RewindSource {
     await this.#quarantine.replace(id, next, message)
     done.refused.push(id)
   }
-}
-
-function samplesOf({ samples, histograms }: Counts): number {
-  return samples + histograms
 }

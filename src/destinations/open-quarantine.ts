@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
+import { samplesOf } from '../model/counts.ts'
 import { Log } from '../persist/log.ts'
 import { Quarantine } from '../persist/quarantine.ts'
 
@@ -35,7 +36,7 @@ export async function openQuarantine(
     entriesMax: ENTRIES_MAX,
     onEvicted: (entries) => {
       const message = 'the quarantine is full: its oldest entries are gone'
-      const samples = entries.reduce((sum, { lost }) => sum + lost.samples + lost.histograms, 0)
+      const samples = entries.reduce((sum, { lost }) => sum + samplesOf(lost), 0)
       logger.error(message, { destination: name, entries: entries.length, samples })
     },
   })

@@ -1,6 +1,6 @@
 import { assert } from '../base/errors.ts'
 import type { Block } from '../model/block.ts'
-import { type Counts, noCounts } from '../model/counts.ts'
+import { add, type Counts, minus, noCounts } from '../model/counts.ts'
 
 /** What became of everything in a block; the three together are the block's counts. */
 export type Delivery = {
@@ -96,32 +96,6 @@ export class Job {
     assert(isNatural(forwarded), 'no more is lost of a block than is in it')
     return { forwarded, refused, unsupported }
   }
-}
-
-export function add(sum: Counts, more: Counts): void {
-  sum.samples += more.samples
-  sum.histograms += more.histograms
-  sum.exemplars += more.exemplars
-}
-
-export function minus(counts: Counts, less: Counts): Counts {
-  return {
-    samples: counts.samples - less.samples,
-    histograms: counts.histograms - less.histograms,
-    exemplars: counts.exemplars - less.exemplars,
-  }
-}
-
-export function atMost(counts: Counts, most: Counts): Counts {
-  return {
-    samples: Math.min(counts.samples, most.samples),
-    histograms: Math.min(counts.histograms, most.histograms),
-    exemplars: Math.min(counts.exemplars, most.exemplars),
-  }
-}
-
-export function isNothing({ samples, histograms, exemplars }: Counts): boolean {
-  return samples === 0 && histograms === 0 && exemplars === 0
 }
 
 function isNatural({ samples, histograms, exemplars }: Counts): boolean {

@@ -2,23 +2,14 @@ import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import { type Batch, createBatch } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
-import { type Counts, noCounts } from '../model/counts.ts'
+import { add, atMost, type Counts, isNothing, minus, noCounts, samplesOf } from '../model/counts.ts'
 import { seriesText } from '../model/series-text.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { decompressInto, snappy } from '../wire/snappy.ts'
 import type { Protocol, Verdict } from './answer.ts'
 import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
 import { Courier } from './courier.ts'
-import {
-  add,
-  atMost,
-  type Delivery,
-  type Event,
-  isNothing,
-  Job,
-  type Loss,
-  minus,
-} from './delivery.ts'
+import { type Delivery, type Event, Job, type Loss } from './delivery.ts'
 import type { Post } from './post.ts'
 import { isProbablyStored, partOf, type Refused } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
@@ -138,7 +129,7 @@ export class Destination {
   /** What 1.0 cannot carry would never arrive, and exemplars alone are not worth the room. */
   async #keepLoss(block: Block, loss: Loss): Promise<void> {
     if (loss.lossClass === 'unsupported' || isProbablyStored(loss)) return
-    if (loss.lost.samples + loss.lost.histograms === 0) return
+    if (samplesOf(loss.lost) === 0) return
     await this.#keep({ ...loss, block, message: partOf(block.message, loss.part, this.#writer) })
   }
 

@@ -2,7 +2,7 @@ import { copyOf } from '../base/memory.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import type { Batch } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
-import { noCounts } from '../model/counts.ts'
+import { noCounts, samplesOf } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { Judgement, Slice } from '../model/judgement.ts'
 import { type FamilyOf, RequestWriter } from './request-writer.ts'
@@ -44,7 +44,7 @@ export class BlockBuilder {
   }
 
   get isEmpty(): boolean {
-    return this.counts.samples + this.counts.histograms === 0
+    return samplesOf(this.counts) === 0
   }
 
   /** Takes no more: its message belongs to another. */

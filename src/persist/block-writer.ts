@@ -1,7 +1,9 @@
 import { assert } from '../base/errors.ts'
+import { samplesOf } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
-import { BLOCK_RECORD, decodeBlock, encodeBlock } from './block.ts'
+import { BLOCK_RECORD, encodeBlock } from './block.ts'
 import { BlockBuilder } from './block-builder.ts'
+import { blockFrom } from './block-search.ts'
 import type { Log } from './log.ts'
 import type { FamilyOf } from './request-writer.ts'
 
@@ -40,7 +42,7 @@ export class BlockWriter {
   blockFor(cluster: string, samples: number, nowMs: number): BlockBuilder {
     const open = this.#builder
     if (this.#isOpen) {
-      const held = open.counts.samples + open.counts.histograms
+      const held = samplesOf(open.counts)
       const hasRoom = !open.isClosed && (held === 0 || held + samples <= MERGED_SAMPLES_MAX)
       if (open.cluster === cluster && hasRoom) return open
       this.seal()
@@ -56,7 +58,7 @@ export class BlockWriter {
     this.#isOpen = false
     if (!isOpen) return
     const block = this.#builder.seal(this.#totals.samples, this.#totals.bytes)
-    const samples = block.counts.samples + block.counts.histograms
+    const samples = samplesOf(block.counts)
     const bytes = block.message.length
     this.#totals.samples += samples
     this.#totals.bytes += bytes
@@ -70,8 +72,7 @@ export class BlockWriter {
    * many samples that were.
    */
   discard(): number {
-    const { counts } = this.#builder
-    let discarded = this.#isOpen ? counts.samples + counts.histograms : 0
+    let discarded = this.#isOpen ? samplesOf(this.#builder.counts) : 0
     this.#isOpen = false
     for (const { samples, bytes } of this.#sealed) {
       this.#totals.samples -= samples
@@ -97,13 +98,10 @@ export class BlockWriter {
 
 /** Where the totals of all blocks stand: the last block in the log says it. */
 export async function totalsOf(log: Log): Promise<BlockTotals> {
-  const reader = log.reader(log.lastLsn)
-  const record = log.lastLsn === 0 ? null : await reader.next()
-  await reader.close()
-  if (record === null || record.type !== BLOCK_RECORD) return { samples: 0, bytes: 0 }
-  const { samplesBefore, bytesBefore, counts, message } = decodeBlock(record.parts)
+  const last = log.lastLsn === 0 ? null : await blockFrom(log, log.lastLsn)
+  if (last === null) return { samples: 0, bytes: 0 }
   return {
-    samples: samplesBefore + counts.samples + counts.histograms,
-    bytes: bytesBefore + message.length,
+    samples: last.samplesBefore + samplesOf(last.counts),
+    bytes: last.bytesBefore + last.message.length,
   }
 }

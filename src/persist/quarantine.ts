@@ -1,5 +1,5 @@
 import { assert } from '../base/errors.ts'
-import { type Counts, noCounts } from '../model/counts.ts'
+import { add, type Counts, minus, noCounts } from '../model/counts.ts'
 import type { LogRecord } from './reader.ts'
 
 /** What was refused, and all that helps to find out why. */
@@ -62,7 +62,7 @@ export class Quarantine {
   readonly #parts: QuarantineParts
   readonly #entries = new Map<number, QuarantineEntry>()
   /** Elements that are in it now. */
-  readonly held: Counts = noCounts()
+  held: Counts = noCounts()
   /** Elements that have left it without having arrived. */
   readonly discarded: Counts = noCounts()
 
@@ -131,7 +131,7 @@ export class Quarantine {
     await log.commit()
     for (const id of known) {
       const entry = this.#entries.get(id)!
-      if (!hasArrived) count(this.discarded, entry.lost, 1)
+      if (!hasArrived) add(this.discarded, entry.lost)
       this.#forget(id)
     }
     await log.release(this.#oldestId)
@@ -182,14 +182,14 @@ export class Quarantine {
 
   #hold(entry: QuarantineEntry): void {
     this.#entries.set(entry.id, entry)
-    count(this.held, entry.lost, 1)
+    add(this.held, entry.lost)
   }
 
   #forget(id: number): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
     this.#entries.delete(id)
-    count(this.held, entry.lost, -1)
+    this.held = minus(this.held, entry.lost)
   }
 }
 
@@ -206,10 +206,4 @@ function decode(parts: readonly Uint8Array[]): { head: QuarantineHead; message: 
   if (end === 0 || end > bytes.length) return null
   const head: QuarantineHead = JSON.parse(bytes.toString('utf8', LENGTH_BYTES, end))
   return { head, message: bytes.subarray(end) }
-}
-
-function count(sum: Counts, { samples, histograms, exemplars }: Counts, sign: 1 | -1): void {
-  sum.samples += sign * samples
-  sum.histograms += sign * histograms
-  sum.exemplars += sign * exemplars
 }

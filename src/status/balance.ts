@@ -1,4 +1,4 @@
-import type { Counts } from '../model/counts.ts'
+import { samplesOf } from '../model/counts.ts'
 import type { DestinationStatus, MetricSources } from './sources.ts'
 
 /** Samples, histograms among them, since the start. Each difference is 0 when nothing is lost. */
@@ -40,8 +40,7 @@ export type DestinationBalance = {
  * stand on one side alone; after a pause there is no difference.
  */
 export function balanceOf(sources: MetricSources): Balance {
-  const { samples, histograms } = sources.received()
-  const received = samples + histograms
+  const received = samplesOf(sources.received())
   const { exact, conflict, replay } = sources.duplicates()
   const duplicates = exact + conflict + replay
   const rejected = sources.rejectedSamples()
@@ -67,8 +66,4 @@ function destinationBalance(status: DestinationStatus): DestinationBalance {
     ...{ unsupported, quarantined, discarded, damaged, waiting },
     difference: owed - settled - waiting,
   }
-}
-
-function samplesOf({ samples, histograms }: Counts): number {
-  return samples + histograms
 }

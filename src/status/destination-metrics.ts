@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import { samplesOf } from '../model/counts.ts'
 import { balanceOf } from './balance.ts'
 import { counters, gauge, gauges, type Point } from './registry.ts'
 import type { DestinationStatus, MetricSources } from './sources.ts'
@@ -32,13 +33,13 @@ export function registerDestinations(registry: Registry, sources: MetricSources)
   })
   gauges(registry, 'sluice_quarantine_samples', 'Samples that were refused for good.', {
     labels,
-    read: each(({ quarantined: { samples, histograms } }) => samples + histograms),
+    read: each(({ quarantined }) => samplesOf(quarantined)),
   })
   counters(
     registry,
     'sluice_quarantine_discarded_samples_total',
     'Samples that left quarantine without having arrived.',
-    { labels, read: each(({ discarded: { samples, histograms } }) => samples + histograms) },
+    { labels, read: each(({ discarded }) => samplesOf(discarded)) },
   )
   counters(registry, 'sluice_forward_retries_total', 'Requests that had to be repeated.', {
     labels,
