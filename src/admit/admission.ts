@@ -58,7 +58,6 @@ export class Admission {
 
   readonly #undo: UndoLog
   readonly #plain: PlainJudge
-  /** What the destination is configured with; 0 when it refuses every late sample. */
   outOfOrderWindowMs: number
   /** Whoever has no row may have been in any block up to this one. */
   #floor: number

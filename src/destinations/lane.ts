@@ -184,8 +184,8 @@ export class Lane implements QuarantineSource, RewindSource {
     return this.#quarantine.message(id)
   }
 
-  drop(ids: readonly number[]): Promise<void> {
-    return this.#quarantine.remove(ids, false)
+  async drop(ids: readonly number[]): Promise<void> {
+    await this.#quarantine.remove(ids, false)
   }
 
   replay(ids: readonly number[]): Promise<Replayed> {

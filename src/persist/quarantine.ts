@@ -1,5 +1,6 @@
 import { assert } from '../base/errors.ts'
 import { add, type Counts, minus, noCounts } from '../model/counts.ts'
+import type { Log } from './log.ts'
 import type { LogRecord } from './reader.ts'
 
 /** What was refused, and all that helps to find out why. */
@@ -27,18 +28,9 @@ export type QuarantineEntry = QuarantineHead & {
   messageBytes: number
 }
 
-/** The log that it lies in; `Log` is one. */
-export type QuarantineLog = {
-  readonly committedLsn: number
-  readonly sizeBytes: number
-  append(type: number, parts: readonly Uint8Array[]): number
-  commit(): Promise<void>
-  reader(fromLsn: number): { next(): Promise<LogRecord | null>; close(): Promise<void> }
-  release(lsn: number): Promise<void>
-}
-
 export type QuarantineParts = {
-  log: QuarantineLog
+  /** Of its own. */
+  log: Pick<Log, 'committedLsn' | 'sizeBytes' | 'append' | 'commit' | 'reader' | 'release'>
   /** What it may take of the disk; the oldest entries make room. */
   bytesMax: number
   entriesMax: number
@@ -122,19 +114,20 @@ export class Quarantine {
     }
   }
 
-  /** Takes entries out, because they have arrived or nobody wants them any more. */
-  async remove(ids: readonly number[], hasArrived: boolean): Promise<void> {
+  /**
+   * Takes entries out, because they have arrived or nobody wants them any more. Returns those
+   * that nobody else has taken out meanwhile.
+   */
+  async remove(ids: readonly number[], hasArrived: boolean): Promise<QuarantineEntry[]> {
     const { log } = this.#parts
     const known = ids.filter((id) => this.#entries.has(id))
-    if (known.length === 0) return
+    if (known.length === 0) return []
     log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify(known))])
     await log.commit()
-    for (const id of known) {
-      const entry = this.#entries.get(id)!
-      if (!hasArrived) add(this.discarded, entry.lost)
-      this.#forget(id)
-    }
+    const removed = known.flatMap((id) => this.#forget(id) ?? [])
+    if (!hasArrived) for (const { lost } of removed) add(this.discarded, lost)
     await log.release(this.#oldestId)
+    return removed
   }
 
   /** Of an entry that was sent again and refused again. */
@@ -151,21 +144,17 @@ export class Quarantine {
 
   async #makeRoom(): Promise<void> {
     const { log, bytesMax, entriesMax, onEvicted } = this.#parts
-    const evicted: QuarantineEntry[] = []
+    const oldest: number[] = []
     // What was removed may take room that is given back only with older entries.
     let bytes = log.sizeBytes
-    for (const entry of this.#entries.values()) {
-      const left = this.#entries.size - evicted.length
+    for (const { id, messageBytes } of this.#entries.values()) {
+      const left = this.#entries.size - oldest.length
       if (left === 1 || (bytes <= bytesMax && left <= entriesMax)) break
-      evicted.push(entry)
-      bytes -= entry.messageBytes
+      oldest.push(id)
+      bytes -= messageBytes
     }
-    if (evicted.length === 0) return
-    await this.remove(
-      evicted.map(({ id }) => id),
-      false,
-    )
-    onEvicted(evicted)
+    const evicted = await this.remove(oldest, false)
+    if (evicted.length > 0) onEvicted(evicted)
   }
 
   #take({ lsn, type, parts }: LogRecord): void {
@@ -185,11 +174,12 @@ export class Quarantine {
     add(this.held, entry.lost)
   }
 
-  #forget(id: number): void {
+  #forget(id: number): QuarantineEntry | undefined {
     const entry = this.#entries.get(id)
-    if (entry === undefined) return
+    if (entry === undefined) return undefined
     this.#entries.delete(id)
     this.held = minus(this.held, entry.lost)
+    return entry
   }
 }
 

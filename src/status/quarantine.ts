@@ -37,7 +37,14 @@ export function createQuarantineRoutes(
         if (wanted === 'all' || ids.has(entry.id)) chosen.push({ destination, source, entry })
       }
     }
-    if (chosen.length > 0 || wanted === 'all') return chosen
+    if (wanted === 'all') return chosen
+    const several = new Set(chosen.map(({ destination }) => destination))
+    if (several.size > 1) {
+      // Each counts its own entries, so the same number means another one elsewhere.
+      const names = [...several].join(', ')
+      return refusal(409, `${names} have an entry ${wanted} each: say which destination`)
+    }
+    if (chosen.length > 0) return chosen
     return refusal(404, `no entry ${wanted} is in quarantine: see /api/v1/quarantine`)
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { operateQuarantine } from '../../src/operate.ts'
 import { type TestGateway, withGateway } from '../support/gateway.ts'
-import type { Respond } from '../support/receiver.ts'
+import { type Respond, startReceiver } from '../support/receiver.ts'
 
 const startMs = Date.now() - 60_000
 const labels = (host: number) => ({ __name__: 'up', host: `${host}` })
@@ -100,6 +100,27 @@ test('what is dropped is gone, and is counted', () =>
     },
     { protocol: 'prometheus.WriteRequest' },
   ))
+
+test('a number that means another entry in each destination is not guessed at', async () => {
+  const second = await startReceiver({ respond: refuse77 })
+  await withGateway(
+    async (own) => {
+      own.receiver.respond = refuse77
+      await own.push2(seriesAt(1, [76, 77, 78]))
+      const entries = () => jsonOf(own, '/api/v1/quarantine')
+      await expect.poll(async () => (await entries()).length).toBe(2)
+      const [{ id }, { id: idOfSecond }] = await entries()
+      expect(idOfSecond).toBe(id)
+      await expect(sluiceQuarantine(own, 'drop', `${id}`)).rejects.toMatchObject({
+        message: expect.stringContaining('central, second have an entry 1 each'),
+      })
+      await sluiceQuarantine(own, 'drop', `${id}`, '--destination', 'second')
+      expect(await entries()).toMatchObject([{ destination: 'central' }])
+    },
+    { alsoTo: `  - { name: second, url: "${second.url}" }`, protocol: 'prometheus.WriteRequest' },
+  )
+  await second.close()
+})
 
 test('only who is here may change something: not a page of another site, and not by GET', () =>
   withGateway(async ({ gateway }) => {

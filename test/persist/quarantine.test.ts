@@ -92,3 +92,18 @@ test('what could not be written is not in it', async () => {
   expect(blocks()).toEqual([1])
   await close()
 })
+
+test('what two take out at the same time is taken out once', async () => {
+  const { quarantine, blocks, close } = await opened(new MemoryDisk())
+  await quarantine.add(headOf(3), Buffer.from('m'))
+  await quarantine.add(headOf(4), Buffer.from('m'))
+  const { id } = [...quarantine.entries][0]!
+  const removed = await Promise.all([
+    quarantine.remove([id], false),
+    quarantine.remove([id], false),
+  ])
+  expect(removed.flat().map((entry) => entry.id)).toEqual([id])
+  expect(quarantine.discarded.samples).toBe(3)
+  expect(blocks()).toEqual([4])
+  await close()
+})
