@@ -34,6 +34,8 @@ export type DeliveredLog = {
 export type DeliveryParts = {
   log: DeliveredLog
   cursor: Pick<Cursor, 'position' | 'save'>
+  /** The oldest record that the destination does not have. */
+  fromLsn: number
   clock: Clock
   /** Null for a record that is not a block. */
   decodeBlock: (record: LogRecord) => Block | null
@@ -75,7 +77,7 @@ export class Delivery {
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts
-    this.#readUpTo = parts.cursor.position - 1
+    this.#readUpTo = parts.fromLsn - 1
   }
 
   start(): void {

@@ -32,7 +32,12 @@ export type DestinationsParts = {
 }
 
 /** What a destination has on disk. */
-type Files = { cursor: Cursor; quarantine: OpenQuarantine }
+type Files = {
+  cursor: Cursor
+  quarantine: OpenQuarantine
+  /** Of all samples that ever were in the log, those that it had when it was opened. */
+  samplesDone: number
+}
 
 /** One cursor per destination, by its name; a name that is new begins with the oldest record. */
 export async function openCursors(
@@ -138,8 +143,8 @@ export class Destinations {
     for (const config of configs) {
       const lane = this.#lanes.get(config.name)
       if (lane?.isOf(config)) continue
-      await lane?.stop()
-      await this.#start(config)
+      if (lane !== undefined) await this.#stopLane(lane)
+      this.#start(config)
     }
   }
 
@@ -152,7 +157,9 @@ export class Destinations {
     try {
       for (const { name } of added) {
         const cursor = cursors.get(name) ?? more.get(name)!
-        opened.set(name, { cursor, quarantine: await openQuarantine(name, this.#parts) })
+        const samplesDone = await this.#samplesBefore(cursor)
+        const quarantine = await openQuarantine(name, this.#parts)
+        opened.set(name, { cursor, quarantine, samplesDone })
       }
     } catch (error) {
       for (const { quarantine } of opened.values()) await quarantine.close()
@@ -162,16 +169,32 @@ export class Destinations {
     for (const [name, files] of opened) this.#files.set(name, files)
   }
 
-  async #start(config: DestinationConfig): Promise<void> {
-    const { log, totals } = this.#parts
+  #start(config: DestinationConfig): void {
     const { name } = config
-    const { cursor, quarantine } = this.#files.get(name)!
+    const { cursor, quarantine, samplesDone } = this.#files.get(name)!
     const onCheckpoint = (position: number) => this.#retention.advance(name, position)
     onCheckpoint(cursor.position)
-    const next = await blockFrom(log, cursor.position)
-    const samplesDone = next?.samplesBefore ?? totals.samples
     const own = { cursor, quarantine: quarantine.quarantine, samplesDone, onCheckpoint }
     this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own }))
+  }
+
+  async #stopLane(lane: Lane): Promise<void> {
+    const { totals, logger } = this.#parts
+    const { name } = lane
+    await lane.stop()
+    const files = this.#files.get(name)!
+    try {
+      files.samplesDone = await this.#samplesBefore(files.cursor)
+    } catch (error) {
+      // Right unless blocks were acknowledged out of order; forwarding matters more.
+      files.samplesDone = totals.samples - lane.status().waitingSamples
+      logger.error('the log cannot be read: the balance may be off', { destination: name, error })
+    }
+  }
+
+  async #samplesBefore({ position }: Cursor): Promise<number> {
+    const { log, totals } = this.#parts
+    return (await blockFrom(log, position))?.samplesBefore ?? totals.samples
   }
 
   async #park(name: string): Promise<void> {

@@ -8,6 +8,7 @@ import { Delivery } from '../deliver.ts'
 import { Destination } from '../forward/destination.ts'
 import { createPost, type Post } from '../forward/post.ts'
 import type { Refused } from '../forward/refused.ts'
+import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
@@ -16,7 +17,6 @@ import type { BlockTotals } from '../persist/block-writer.ts'
 import type { Cursor } from '../persist/cursor.ts'
 import type { Log } from '../persist/log.ts'
 import type { Quarantine, QuarantineEntry } from '../persist/quarantine.ts'
-import { contentOf } from '../status/content.ts'
 import type {
   DestinationStatus,
   QuarantineSource,
@@ -24,17 +24,6 @@ import type {
   RewindSource,
   Rewound,
 } from '../status/sources.ts'
-
-/** Of a block that stands in no order. */
-const ASIDE = {
-  fence: 0,
-  minTimestampMs: 0,
-  maxTimestampMs: 0,
-  receivedMs: 0,
-  rawBytes: 0,
-  samplesBefore: 0,
-  bytesBefore: 0,
-}
 
 /** What a person waits for, when something is sent again at his word. */
 const REPLAY_MS_MAX = 30_000
@@ -75,7 +64,6 @@ export class Lane implements QuarantineSource, RewindSource {
   #inDoubtUpTo: number
   #damagedSamples = 0
   #rewoundSamples = 0
-  readonly #waitingAtStart: number
   readonly #samplesAtStart: number
   readonly #quarantinedAtStart: number
   /** One person's wish after the other. */
@@ -91,7 +79,6 @@ export class Lane implements QuarantineSource, RewindSource {
     this.#samplesDone = parts.samplesDone
     this.#inDoubtUpTo = parts.log.lastLsn
     this.#samplesAtStart = parts.totals.samples
-    this.#waitingAtStart = parts.totals.samples - parts.samplesDone
     this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
     const headers = { ...config.headers }
     const timeoutMs = config.remoteTimeoutMs
@@ -106,14 +93,15 @@ export class Lane implements QuarantineSource, RewindSource {
       onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
       decode: createRemoteWrite2Decoder(key),
     })
-    this.#delivery = this.#startDelivery()
+    this.#delivery = this.#startDelivery(parts.cursor.position)
   }
 
-  #startDelivery(): Delivery {
+  #startDelivery(fromLsn: number): Delivery {
     const { log, cursor, clock, logger, onCheckpoint } = this.#parts
     const delivery = new Delivery({
       log,
       cursor,
+      fromLsn,
       clock,
       decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null),
       deliver: (block, signal) =>
@@ -142,7 +130,7 @@ export class Lane implements QuarantineSource, RewindSource {
 
   status(): DestinationStatus {
     const { name, url } = this.#config
-    const { totals, log, clock } = this.#parts
+    const { totals, log, clock, samplesDone } = this.#parts
     const { protocol, state, reason, retries } = this.#destination
     const { forwarded, refused, maybeStored, unsupported } = this.#destination
     const oldest = this.#delivery.oldest
@@ -150,23 +138,21 @@ export class Lane implements QuarantineSource, RewindSource {
     const waits = oldest !== undefined && this.#delivery.acknowledged <= log.committedLsn
     const { held, discarded, size } = this.#quarantine
     return {
-      ...{
-        name,
-        url,
-        protocol,
-        state,
-        reason,
-        forwarded,
-        refused,
-        maybeStored,
-        unsupported,
-        retries,
-      },
+      name,
+      url,
+      protocol,
+      state,
+      reason,
+      forwarded,
+      refused,
+      maybeStored,
+      unsupported,
+      retries,
       quarantined: { ...held },
       quarantineEntries: size,
       discarded: { ...discarded },
       keptSamples: totals.samples - this.#samplesAtStart,
-      waitingAtStart: this.#waitingAtStart,
+      waitingAtStart: this.#samplesAtStart - samplesDone,
       quarantinedAtStart: this.#quarantinedAtStart,
       rewoundSamples: this.#rewoundSamples,
       damagedSamples: this.#damagedSamples,
@@ -238,14 +224,27 @@ export class Lane implements QuarantineSource, RewindSource {
       return { samples: 0, from: null }
     }
     this.#inDoubtUpTo = Math.max(this.#inDoubtUpTo, log.lastLsn)
-    await this.#delivery.stop()
-    await cursor.save(first.number)
+    const stopped = this.#delivery
+    await stopped.stop()
+    try {
+      await cursor.save(first.number)
+    } catch (error) {
+      // Nobody goes back then, but somebody has to go on.
+      this.#resumeFrom(stopped.oldest, stopped.acknowledged)
+      throw error
+    }
     onCheckpoint(first.number)
-    const samples = this.#samplesDone - first.samplesBefore
-    this.#samplesDone = first.samplesBefore
-    this.#rewoundSamples += samples
-    this.#delivery = this.#startDelivery()
+    const samples = this.#resumeFrom(first, first.number)
     return { samples, from: new Date(first.receivedMs).toISOString() }
+  }
+
+  /** Returns how many samples that were done are to be sent again. */
+  #resumeFrom(oldest: Block | undefined, fromLsn: number): number {
+    const samples = this.#samplesDone - (oldest?.samplesBefore ?? this.#samplesDone)
+    this.#samplesDone -= samples
+    this.#rewoundSamples += samples
+    this.#delivery = this.#startDelivery(fromLsn)
+    return samples
   }
 
   async #replay(ids: readonly number[]): Promise<Replayed> {
@@ -267,11 +266,10 @@ export class Lane implements QuarantineSource, RewindSource {
     done: Replayed,
   ): Promise<void> {
     const { id, messageBytes: _, ...head } = entry
-    const { counts } = contentOf(message)
-    const block = { ...ASIDE, cluster: head.cluster, number: head.block, counts, message }
+    const refused = { cluster: head.cluster, number: head.block, message, lost: head.lost }
     let left: Awaited<ReturnType<Destination['sendAgain']>>
     try {
-      left = await this.#destination.sendAgain(block, head.lost, signal)
+      left = await this.#destination.sendAgain(refused, signal)
     } catch {
       done.failed.push(id)
       return

@@ -36,12 +36,15 @@ export type Loss = {
   part: { from: number; to: number } | null
 }
 
+/** What is known of a block while it is on its way. */
+type Sent = Pick<Block, 'cluster' | 'number' | 'counts'>
+
 /**
  * One block on its way. Losses are kept here until the end, so that a delivery which is
  * given up half way has counted and said nothing.
  */
 export class Job {
-  readonly block: Block
+  readonly block: Sent
   readonly signal: AbortSignal
   /** Whether an attempt ended without anybody knowing what it did. */
   maybeStored = false
@@ -53,7 +56,7 @@ export class Job {
   /** How long it must have failed before that, when nothing else is there to compare with. */
   trialAfterMs = 60_000
 
-  constructor(block: Block, signal: AbortSignal) {
+  constructor(block: Sent, signal: AbortSignal) {
     this.block = block
     this.signal = signal
   }

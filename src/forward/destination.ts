@@ -11,7 +11,7 @@ import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
 import { Courier } from './courier.ts'
 import { type Delivery, type Event, Job, type Loss } from './delivery.ts'
 import type { Post } from './post.ts'
-import { isProbablyStored, partOf, type Refused } from './refused.ts'
+import { countsOf, isProbablyStored, partOf, type Refused, type RefusedBefore } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
 
@@ -112,12 +112,11 @@ export class Destination {
   /**
    * Sends once more what was refused before, aside from the blocks and their order, and counts
    * nothing but what is stored now. Returns what is refused again, with the reason.
-   *
-   * @param lost what was refused of `block`, which may be more
    */
-  async sendAgain(block: Block, lost: Counts, signal: AbortSignal): Promise<Loss | null> {
-    const job = new Job(block, signal)
-    await this.#deliverMessage(job, block.message, block.counts)
+  async sendAgain({ lost, ...part }: RefusedBefore, signal: AbortSignal): Promise<Loss | null> {
+    const counts = countsOf(part.message, this.#writer)
+    const job = new Job({ ...part, counts }, signal)
+    await this.#deliverMessage(job, part.message, counts)
     const refused = noCounts()
     for (const loss of job.losses) add(refused, loss.lost)
     const left = atMost(refused, lost)

@@ -1,14 +1,28 @@
 import type { Block } from '../model/block.ts'
+import { type Counts, noCounts } from '../model/counts.ts'
 import type { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { snappy } from '../wire/snappy.ts'
 import type { Loss } from './delivery.ts'
-import { readRemoteWrite2, writePart } from './remote-write-2.ts'
+import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
 
 /** A part of a block that the receiver will never take. */
 export type Refused = Loss & {
   block: Block
   /** A Remote Write 2.0 request, compressed: the part, or the block where no part is known. */
   message: Uint8Array
+}
+
+/** The same, later on. */
+export type RefusedBefore = Pick<Block, 'cluster' | 'number' | 'message'> & {
+  /** What was refused of it, which may be less than all. */
+  lost: Counts
+}
+
+/** What is in a request; nothing when it is damaged. `writer` is overwritten. */
+export function countsOf(message: Uint8Array, writer: ProtobufWriter): Counts {
+  const raw = snappy.decompress(message)
+  const request = raw === null ? null : readRemoteWrite2(raw)
+  return request === null ? noCounts() : writePart(request, 0, seriesCount(request), writer)
 }
 
 /** A request with these series of `message` alone; `writer` is overwritten. */

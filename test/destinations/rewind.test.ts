@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { operateRewind } from '../../src/operate.ts'
 import { withGateway } from '../support/gateway.ts'
+import { MemoryDisk } from '../support/memory-disk.ts'
 
 const labels = { __name__: 'up' }
 
@@ -36,6 +37,39 @@ test('what the receiver has lost after acknowledging it is sent again, in order'
     },
     { window: '30m' },
   ))
+
+test('a rewind that cannot be written down rewinds nothing, and forwarding goes on', async () => {
+  const disk = new MemoryDisk()
+  await withGateway(
+    async ({ gateway, push2, receiver, admin }) => {
+      const push = (tick: number) =>
+        push2([{ labels, samples: [{ value: tick, timestamp: Date.now() - 60_000 + tick }] }])
+      const balance = async () => JSON.parse(await admin('/api/v1/balance'))
+      for (let tick = 1; tick <= 3; tick++) await push(tick)
+      await expect.poll(async () => (await balance()).destinations[0].waiting).toBe(0)
+
+      disk.fail('write', 'EIO', { times: 9, within: 'cursors' })
+      const url = `http://127.0.0.1:${gateway.adminPort}/api/v1/rewind`
+      const query = '?destination=central&since=15m'
+      expect((await fetch(url + query, { method: 'POST' })).ok).toBe(false)
+      await push(4)
+      await expect.poll(() => receiver.samplesOf(labels).length).toBe(4)
+      expect(await balance()).toMatchObject({
+        difference: 0,
+        destinations: [{ rewound: 0, forwarded: 4, waiting: 0, difference: 0 }],
+      })
+      disk.heal()
+      receiver.series.clear()
+      expect(await (await fetch(url + query, { method: 'POST' })).json()).toMatchObject({
+        samples: 4,
+      })
+      await expect.poll(balance).toMatchObject({
+        destinations: [{ rewound: 4, forwarded: 8, waiting: 0, difference: 0 }],
+      })
+    },
+    { window: '30m', disk },
+  )
+})
 
 test('a receiver that would refuse what is late is not sent it, unless somebody insists', () =>
   withGateway(async ({ gateway }) => {

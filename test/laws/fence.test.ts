@@ -55,6 +55,7 @@ class Rig {
         },
       },
       cursor: { position: this.position, save: async () => {} },
+      fromLsn: this.position,
       decodeBlock: ({ lsn }) => this.#block(lsn),
       deliver: (block, signal) => this.#deliver(block, signal),
       onDelivered: () => {},

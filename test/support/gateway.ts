@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
-import { nodeDisk } from '../../src/base/disk.ts'
+import { type Disk, nodeDisk } from '../../src/base/disk.ts'
 import { createLogger } from '../../src/base/log.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'
@@ -56,6 +56,7 @@ export async function startTestGateway(
     alsoTo?: string
     /** `protobuf_message` of the first destination. */
     protocol?: string
+    disk?: Disk
   } = {},
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
@@ -78,7 +79,7 @@ ${options.yaml ?? ''}`
     startGateway(configOf(), {
       loadConfig: async () => configOf(),
       clock,
-      disk: nodeDisk,
+      disk: options.disk ?? nodeDisk,
       random: Math.random,
       log: createLogger({ level: 'silent' }),
     })
