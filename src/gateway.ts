@@ -158,39 +158,46 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   })
   stops.push(() => log.close())
 
-  const tablePath = join(path, 'series-table')
+  const table = await openTable(config, { ...parts, disk }, log)
+  const { admission } = table
+  const totals = await totalsOf(log)
+  const samplesAtStart = totals.samples
+  const familyOf = (number: number) => admission.metadata.family(number)
+  const blocks = new BlockWriter(log, table.key, familyOf, totals)
+  stops.push(async () => {
+    // What cannot be committed now is undone, and left out.
+    await log.commit().catch(() => undefined)
+    await table.save()
+  })
+  return { disk, cursors, log, ...table, totals, samplesAtStart, blocks, undone, quotaBytes }
+}
+
+/** What is known of every series, as it was saved last, and how to save it. */
+async function openTable(config: Config, { disk, clock, log: logger }: GatewayParts, log: Log) {
+  const path = join(config.storage.path, 'series-table')
   const unreadable = (error: unknown) => {
     logger.warn('the saved series table cannot be read: duplicates may be sent', { error })
     return null
   }
-  const saved = await openSavedTable(disk, tablePath).catch(unreadable)
+  const saved = await openSavedTable(disk, path).catch(unreadable)
   const key = saved?.key ?? createDigestKey()
   const admission = new Admission({
     seriesMax: config.dedup.maxSeries,
     outOfOrderWindowMs: widestWindowMs(config),
     lastBlock: log.lastLsn,
   })
-  const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
-  await saved?.restore(admission.table, log.lastLsn, nowSeconds).catch(unreadable)
-  await saved?.close()
   const save = async (): Promise<void> => {
     try {
-      await saveTable(disk, tablePath, key, admission.table, () => log.committedLsn)
+      await saveTable(disk, path, key, admission.table, () => log.committedLsn)
     } catch (error) {
       logger.warn('the series table cannot be saved: a restart would send duplicates', { error })
     }
   }
-  const totals = await totalsOf(log)
-  const samplesAtStart = totals.samples
-  const familyOf = (number: number) => admission.metadata.family(number)
-  const blocks = new BlockWriter(log, key, familyOf, totals)
-  stops.push(async () => {
-    // What cannot be committed now is undone, and left out.
-    await log.commit().catch(() => undefined)
-    await save()
-  })
-  const judged = { key, admission, save }
-  return { disk, cursors, log, ...judged, totals, samplesAtStart, blocks, undone, quotaBytes }
+  const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
+  const tooNew = await saved?.restore(admission.table, log.lastLsn, nowSeconds).catch(unreadable)
+  await saved?.close()
+  if (tooNew) await save()
+  return { key, admission, save }
 }
 
 type Store = Awaited<ReturnType<typeof openStore>>

@@ -24,8 +24,9 @@ export type SavedTable = {
   /** The identities in it are digests under this key. */
   key: DigestKey
   /**
-   * Puts the series into `table`, which is empty, and returns how many they were. What is
-   * damaged, or newer than the log, is left out: its series begin anew.
+   * Puts the series into `table`, which is empty. What is damaged, or newer than the log, is
+   * left out: its series begin anew. Returns how many are newer than the log: it gives their
+   * numbers to other blocks soon, so the table is to be saved before that.
    *
    * @param lastLsn of the log, as it is now
    */
@@ -134,7 +135,7 @@ type Times = { savedLsn: number; lastLsn: number; nowSeconds: number }
 async function restoreFrom(file: DiskFile, table: SeriesTable, times: Times): Promise<number> {
   const head = Buffer.alloc(CHUNK_HEAD_BYTES)
   const sizeBytes = await file.sizeBytes()
-  let restored = 0
+  let tooNew = 0
   for (let position = HEADER_BYTES; position + CHUNK_HEAD_BYTES <= sizeBytes; ) {
     await file.read(head, position)
     position += CHUNK_HEAD_BYTES
@@ -143,20 +144,23 @@ async function restoreFrom(file: DiskFile, table: SeriesTable, times: Times): Pr
     const rows = new Uint8Array(bytes)
     await file.read(rows, position)
     position += bytes
-    if (crc32(rows) === head.readUInt32LE(4)) restored += restoreRows(rows, table, times)
+    if (crc32(rows) === head.readUInt32LE(4)) tooNew += restoreRows(rows, table, times)
   }
-  return restored
+  return tooNew
 }
 
 function restoreRows(bytes: Uint8Array, table: SeriesTable, times: Times): number {
   const { savedLsn, lastLsn, nowSeconds } = times
   const words = new Uint32Array(bytes.buffer)
   const doubles = new Float64Array(bytes.buffer)
-  let restored = 0
+  let tooNew = 0
   for (let saved = 0; saved * ROW_BYTES < bytes.length; saved++) {
     const from = saved * ROW_WORDS
     // The log has lost what the row tells of.
-    if (doubles[saved * ROW_DOUBLES + BLOCK]! > lastLsn) continue
+    if (doubles[saved * ROW_DOUBLES + BLOCK]! > lastLsn) {
+      tooNew += 1
+      continue
+    }
     const row = table.insert(words, from)
     if (row < 0) break
     const at = row * ROW_WORDS
@@ -166,7 +170,6 @@ function restoreRows(bytes: Uint8Array, table: SeriesTable, times: Times): numbe
     table.words[at + FAMILY_EPOCH] = 0
     // Which of the blocks since then carried it nobody knows: it waits for all of them.
     if (savedLsn !== lastLsn) table.doubles[row * ROW_DOUBLES + BLOCK] = lastLsn
-    restored += 1
   }
-  return restored
+  return tooNew
 }

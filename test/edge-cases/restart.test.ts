@@ -1,3 +1,5 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { withGateway } from '../support/gateway.ts'
 
@@ -27,4 +29,28 @@ test('what a replica sends after a restart is known from before it', () =>
       difference: 0,
       destinations: [{ waiting: 0, forwarded: 1, difference: 0 }],
     })
+  }))
+
+test('what the log has lost is not known any more, even when its numbers are given out again', () =>
+  withGateway(async (own) => {
+    own.receiver.respond = () => ({ status: 503 })
+    const lost = [{ labels: { __name__: 'lost' }, samples: [{ value: 1, timestamp: startMs }] }]
+    await own.push2(lost)
+    await own.gateway.stop()
+    const log = join(own.directory, 'log')
+    for (const name of await readdir(log)) {
+      if (name.endsWith('.log')) await rm(join(log, name))
+    }
+    await own.restart()
+    // As after a crash: nothing was saved since, and the log has gone on.
+    const table = await readFile(join(own.directory, 'series-table'))
+    const other = [{ labels: { __name__: 'other' }, samples: [{ value: 1, timestamp: startMs }] }]
+    await own.push2(other)
+    await own.gateway.stop()
+    await writeFile(join(own.directory, 'series-table'), table)
+    await own.restart()
+
+    own.receiver.respond = undefined
+    expect((await own.push2(lost)).status).toBe(204)
+    await expect.poll(() => own.receiver.samplesOf({ __name__: 'lost' }).length).toBe(1)
   }))
