@@ -4,6 +4,7 @@ import type { SecretSource } from '../base/secret-file.ts'
 import { type Sections, setting } from '../base/settings.ts'
 import type { TlsSettings } from '../forward/connections.ts'
 import type { Credentials } from '../forward/credentials.ts'
+import { isToken, plainUrl } from './http.ts'
 
 const text = (expected: string) => setting(expected, (value) => value || null).optional()
 const secret = (expected: string) => setting(expected, (value) => value || null, true).optional()
@@ -23,8 +24,7 @@ const BASIC_AUTH = z
 
 /** Basic has a section of its own. */
 function schemeOf(text: string): string | null {
-  const isToken = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text)
-  return isToken && text.toLowerCase() !== 'basic' ? text : null
+  return isToken(text) && text.toLowerCase() !== 'basic' ? text : null
 }
 
 const AUTHORIZATION = z
@@ -39,14 +39,12 @@ const AUTHORIZATION = z
     requireOne(section, 'credentials', context)
   })
 
-const isHttpUrl = (value: string) => /^https?:$/.test(URL.parse(value)?.protocol ?? '')
-
 const OAUTH2 = z
   .strictObject({
     client_id: setting('an identifier', (value) => value || null),
     client_secret: secret('a secret'),
     client_secret_file: text('a file'),
-    token_url: setting('an http or https URL', (value) => (isHttpUrl(value) ? value : null)),
+    token_url: plainUrl('client_id and client_secret have room for them'),
     scopes: z.array(setting('a scope', (value) => value || null)).prefault([]),
     endpoint_params: z
       .record(
@@ -68,7 +66,7 @@ export const TLS = z
     ca_file: text('a file'),
     cert: text('a certificate'),
     cert_file: text('a file'),
-    key: text('a key'),
+    key: secret('a key'),
     key_file: text('a file'),
     server_name: text('a host name'),
     insecure_skip_verify: setting('true or false', (value) =>
@@ -93,7 +91,7 @@ export const TLS = z
 export const CREDENTIAL_KEYS = {
   basic_auth: BASIC_AUTH.optional(),
   authorization: AUTHORIZATION.optional(),
-  bearer_token: text('a token'),
+  bearer_token: secret('a token'),
   bearer_token_file: text('a file'),
   oauth2: OAUTH2.optional(),
 }

@@ -11,6 +11,7 @@ import {
   TLS,
   tlsOf,
 } from './credentials.ts'
+import { isToken, plainUrl } from './http.ts'
 
 export type DestinationConfig = {
   readonly name: string
@@ -31,10 +32,7 @@ const KEYS = {
   name: setting('up to 64 letters, digits, dots, "_" or "-"', (text) =>
     /^[A-Za-z0-9][\w.-]{0,63}$/.test(text) ? text : null,
   ).prefault('central'),
-  url: setting(
-    'an http or https URL without user and password (basic_auth has room for them)',
-    (text) => (isPlainUrl(text) ? text : null),
-  ),
+  url: plainUrl('basic_auth has room for them'),
   remote_timeout: setting(
     'a duration such as 30s',
     (text) => parseDurationMs(text) || null,
@@ -84,12 +82,6 @@ export function destinationOf(
   }
 }
 
-function isPlainUrl(text: string): boolean {
-  const url = URL.parse(text)
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) return false
-  return url.username === '' && url.password === ''
-}
-
 /** Set by the protocol, HTTP or the gateway itself; credentials have settings of their own. */
 const RESERVED_HEADERS = new Set([
   ...['host', 'content-encoding', 'content-length', 'content-type', 'user-agent', 'connection'],
@@ -107,7 +99,7 @@ function parseHeaders(section: unknown, context: z.RefinementCtx): Record<string
   }
   const entries = Object.entries(section).map(([name, value]): [string, string] => {
     const refuse = (message: string) => context.addIssue({ code: 'custom', message, path: [name] })
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) refuse('is not a header name')
+    if (!isToken(name)) refuse('is not a header name')
     else if (RESERVED_HEADERS.has(name.toLowerCase())) refuse('is reserved and cannot be set')
     const isText = ['string', 'number', 'boolean'].includes(typeof value)
     if (!isText || !/^[\t\x20-\x7e]*$/.test(String(value))) refuse('expected printable text')

@@ -76,13 +76,19 @@ test.for([
   ],
   [
     { oauth2: { client_id: 'me', client_secret: 'a', token_url: 'issuer' } },
-    'oauth2.token_url: expected an http or https URL, got "issuer"',
+    'oauth2.token_url: expected an http or https URL without user and password ' +
+      '(client_id and client_secret have room for them), got "issuer"',
   ],
   [{ tls_config: { cert_file: 'a' } }, 'tls_config: a cert needs its key or key_file'],
   [{ tls_config: { key: 'a' } }, 'tls_config: a key needs its cert or cert_file'],
   [{ tls_config: { ca_fil: 'a' } }, 'tls_config.ca_fil: unknown setting, did you mean "ca_file"?'],
 ] as const)('%j is a problem that says what would do', ([settings, problem]) => {
   expect(problemsOf(settings)).toEqual([problem])
+})
+
+test('a token URL is no place for a secret, and the problem does not show it', () => {
+  const oauth2 = { client_id: 'a', client_secret: 'b', token_url: 'https://me:letmein@issuer' }
+  expect(problemsOf({ oauth2 })).toEqual([expect.stringMatching(/^(?!.*letmein).*without user/)])
 })
 
 test('no problem shows a secret', () => {
@@ -92,6 +98,7 @@ test('no problem shows a secret', () => {
     { authorization: 'Bearer hidden' },
     { authorization: { type: 'Bearer hidden', credentials: hidden } },
     { oauth2: hidden, bearer_token: hidden },
+    { tls_config: { cert: 'a', key: hidden } },
   ]) {
     expect(problemsOf(wrong).join()).toMatch(/^(?!.*hidden).*expected/)
   }
