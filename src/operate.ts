@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { SluiceError } from './base/errors.ts'
-import { type Counts, samplesOf } from './model/counts.ts'
+import { samplesOf } from './model/counts.ts'
+import type { QuarantineEntry } from './persist/quarantine.ts'
 
 const ADMIN = '127.0.0.1:9202'
 
@@ -15,14 +16,9 @@ export const REWIND_USAGE = `  sluice rewind --destination NAME --since DURATION
                Sends again what a destination has acknowledged and lost, as far as the log
                still holds it: ten minutes at least, while there is room.`
 
-type Entry = {
+/** As the gateway answers. */
+type Entry = QuarantineEntry & {
   destination: string
-  id: number
-  cluster: string
-  refusedMs: number
-  attempts: number
-  reason: string
-  lost: Counts
   /** Null when it is damaged. */
   content: { labels: string; samples: Sample[] }[] | null
 }
@@ -45,7 +41,7 @@ export async function operateQuarantine(args: string[]): Promise<string> {
   const url = new URL(`${baseOf(values.admin)}/api/v1/quarantine${path}`)
   if (id !== undefined) url.searchParams.set('id', id)
   if (values.destination !== undefined) url.searchParams.set('destination', values.destination)
-  return print((await ask(url, method)) as never)
+  return print((await ask(url, method)) as Entry[])
 }
 
 /** Asks a running gateway to send a part of its log again; returns what is to be printed. */

@@ -1,8 +1,7 @@
 import type { Clock } from '../base/clock.ts'
-import { type Answer, refusal } from '../receive/answer.ts'
-import { reply } from '../receive/reply.ts'
-import type { Handler, Routes } from '../receive/server.ts'
-import { jsonAnswer, okAnswer } from './answers.ts'
+import { refusal } from '../receive/answer.ts'
+import type { Routes } from '../receive/server.ts'
+import { type AnswerTo, handlerOf, jsonAnswer, okAnswer } from './answers.ts'
 import type { Balance } from './balance.ts'
 import type { Metrics } from './metrics.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -21,15 +20,7 @@ export type AdminParts = {
 /** What load balancers and Prometheus ask: read only, and never a secret. */
 export function createAdminRoutes(parts: AdminParts): Routes {
   const { metrics, snapshot, balance, refresh, notReady, clock } = parts
-  const get =
-    (read: () => Answer | Promise<Answer>): Handler =>
-    async (request, response) => {
-      const isRead = request.method === 'GET' || request.method === 'HEAD'
-      const answer = isRead
-        ? await read()
-        : refusal(405, 'this is read by GET: correct the method', { Allow: 'GET, HEAD' })
-      await reply(response, answer, clock)
-    }
+  const get = (read: AnswerTo) => handlerOf('GET', read, clock)
 
   return {
     '/metrics': get(async () => {

@@ -4,30 +4,36 @@ import { type Answer, refusal } from '../receive/answer.ts'
 import { reply } from '../receive/reply.ts'
 import type { Handler } from '../receive/server.ts'
 
-export type AnswerTo = (query: URLSearchParams) => Promise<Answer>
+type Method = 'GET' | 'POST'
 
-/** Answers what somebody asks of the gateway or wants it to do. */
-export function handlerOf(method: 'GET' | 'POST', answerTo: AnswerTo, clock: Clock): Handler {
+export type AnswerTo = (query: URLSearchParams) => Answer | Promise<Answer>
+
+/** Answers what somebody asks of the gateway (GET) or wants it to do (POST). */
+export function handlerOf(method: Method, answerTo: AnswerTo, clock: Clock): Handler {
   return async (request, response) => {
-    await reply(response, await answered(request, method, answerTo), clock)
+    const query = new URLSearchParams((request.url ?? '').split('?', 2)[1] ?? '')
+    await reply(response, refusalOf(request, method) ?? (await answerTo(query)), clock)
   }
 }
 
-async function answered(
-  request: IncomingMessage,
-  method: 'GET' | 'POST',
-  answerTo: AnswerTo,
-): Promise<Answer> {
-  const is = request.method === 'HEAD' ? 'GET' : request.method
-  if (is !== method) {
-    return refusal(405, `this takes ${method}: correct the method`, { Allow: method })
+function refusalOf({ method, headers }: IncomingMessage, allowed: Method): Answer | null {
+  const is = method === 'HEAD' ? 'GET' : method
+  if (is !== allowed) {
+    const Allow = allowed === 'GET' ? 'GET, HEAD' : allowed
+    return refusal(405, `this takes ${allowed}: correct the method`, { Allow })
   }
   // A page that somebody looks at must not act in his name.
-  const { origin, host } = request.headers
-  if (origin !== undefined && URL.parse(origin)?.host !== host) {
+  const { origin, host } = headers
+  if (is === 'POST' && origin !== undefined && URL.parse(origin)?.host !== host) {
     return refusal(403, 'this is not for pages of other sites: call it from here')
   }
-  return answerTo(new URLSearchParams((request.url ?? '').split('?', 2)[1] ?? ''))
+  return null
+}
+
+/** What somebody is told who names a destination that is not there. */
+export function unknownDestination(name: string, known: Iterable<string>): Answer {
+  const names = [...known].join(', ')
+  return refusal(404, `no destination is called ${JSON.stringify(name)}; there are: ${names}`)
 }
 
 /** An answer that nobody may keep for later. */

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { QuarantineEntry } from '../persist/quarantine.ts'
 import { type Answer, refusal } from '../receive/answer.ts'
 import type { Routes } from '../receive/server.ts'
-import { type AnswerTo, handlerOf, jsonAnswer } from './answers.ts'
+import { type AnswerTo, handlerOf, jsonAnswer, unknownDestination } from './answers.ts'
 import { contentOf } from './content.ts'
 import type { QuarantineSource } from './sources.ts'
 
@@ -24,8 +24,7 @@ export function createQuarantineRoutes(
   function chosenBy(query: URLSearchParams, fallback: 'all' | null): Chosen[] | Answer {
     const name = query.get('destination')
     if (name !== null && !quarantines.has(name)) {
-      const known = [...quarantines.keys()].join(', ')
-      return refusal(404, `no destination is called ${JSON.stringify(name)}; there are: ${known}`)
+      return unknownDestination(name, quarantines.keys())
     }
     const wanted = query.get('id') ?? fallback
     if (wanted === null) return refusal(400, 'say which: id=1, id=1,2 or id=all')

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { parseDurationMs } from '../base/units.ts'
 import { type Answer, refusal } from '../receive/answer.ts'
 import type { Routes } from '../receive/server.ts'
-import { handlerOf, jsonAnswer } from './answers.ts'
+import { handlerOf, jsonAnswer, unknownDestination } from './answers.ts'
 import type { RewindSource } from './sources.ts'
 
 /**
@@ -16,10 +16,7 @@ export function createRewindRoutes(
   async function rewind(query: URLSearchParams): Promise<Answer> {
     const name = query.get('destination') ?? ''
     const destination = destinations.get(name)
-    if (destination === undefined) {
-      const known = [...destinations.keys()].join(', ')
-      return refusal(404, `no destination is called ${JSON.stringify(name)}; there are: ${known}`)
-    }
+    if (destination === undefined) return unknownDestination(name, destinations.keys())
     const sinceMs = parseDurationMs(query.get('since') ?? '')
     if (sinceMs === null) return refusal(400, 'say how far back: since=15m')
     const { outOfOrderWindowMs } = destination
