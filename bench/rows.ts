@@ -2,7 +2,7 @@ import { backlog } from './backlog.ts'
 import { type Context, type Row, SERIES } from './context.ts'
 import { latency } from './latency.ts'
 import { pair } from './pair.ts'
-import { type Plan, Rig } from './rig.ts'
+import { type Plan, Rig, type Window } from './rig.ts'
 import { costOf, lineOf, steadyWindow } from './steady.ts'
 import type { Measurement } from './table.ts'
 import type { TargetName } from './target.ts'
@@ -35,8 +35,7 @@ async function* churn({ setting, sluice, measured }: Context): AsyncGenerator<Me
   const plan: Plan = { name: 'sluice', protocol: 'rw2', series: SERIES, churn: 0.05, ...sluice }
   await using rig = await Rig.start(plan, setting)
   const window = await steadyWindow(rig, setting)
-  const factor = costOf(window) / costAmong(measured, 'rw2')
-  const note = `${rig.rounds} rounds of 5 % new series, ${factor.toFixed(2)} × the cost without`
+  const note = `${rig.rounds} rounds of 5 % new series${beside(window, measured, 'the cost without')}`
   yield { ...lineOf('churn', plan, window), note }
 }
 
@@ -68,8 +67,7 @@ async function* pageCache({ setting, sluice, measured }: Context): AsyncGenerato
   const plan: Plan = { name: 'sluice', protocol: 'rw2', series: SERIES, settings, ...sluice }
   await using rig = await Rig.start(plan, setting)
   const window = await steadyWindow(rig, setting)
-  const share = costOf(window) / costAmong(measured, 'rw2')
-  const note = `${share.toFixed(2)} × the cost with fsync`
+  const note = `without sync${beside(window, measured, 'the cost with fsync')}`
   yield { ...lineOf('page-cache', plan, window), peersIn: ['rw2', 'rw1'], note }
 }
 
@@ -81,15 +79,16 @@ function manySeries(row: string, series: number): Row['run'] {
     await using rig = await Rig.start(plan, setting)
     const window = await steadyWindow(rig, setting)
     const bytesPerSeries = (window.residentBytes - rig.residentBytesAtStart) / series
-    const factor = costOf(window) / costAmong(measured, 'rw2')
     const line = lineOf(row, plan, window)
-    const note = `${bytesPerSeries.toFixed(0)} B per series, ${factor.toFixed(2)} × the cost at 100 k`
+    const compared = beside(window, measured, 'the cost at 100 k')
+    const note = `${bytesPerSeries.toFixed(0)} B per series${compared}`
     yield { ...line, note, more: { ...line.more, bytesPerSeries } }
   }
 }
 
-/** What Sluice needed in an earlier row; not a number when that was not measured. */
-function costAmong(measured: readonly Measurement[], row: string): number {
-  const line = measured.find((one) => one.row === row && one.target === 'sluice')
-  return line?.cpuMicrosPerSample ?? Number.NaN
+/** The cost in proportion to that of the row `rw2`; nothing when that was not measured. */
+function beside(window: Window, measured: readonly Measurement[], of: string): string {
+  const line = measured.find(({ row, target }) => row === 'rw2' && target === 'sluice')
+  const cost = line?.cpuMicrosPerSample
+  return cost === undefined ? '' : `, ${(costOf(window) / cost).toFixed(2)} × ${of}`
 }

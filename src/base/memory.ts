@@ -1,8 +1,8 @@
 /**
  * Gives back the memory of bytes that nobody uses any more; they are empty then.
  *
- * What lies outside of the heap is known to the collector by its size alone, and each 64 MiB
- * of it make it look through everything. At a megabyte a push that took a third of the time.
+ * What lies outside of the heap is known to the collector by its size alone, and much of it makes
+ * it look through everything. At a megabyte a push that took a third of the time.
  *
  * Bytes that share their memory with others, as those from a pool do, are left alone.
  */
