@@ -4,10 +4,12 @@ import { type Counts, samplesOf } from './model/counts.ts'
 import type { Cursor } from './persist/cursor.ts'
 
 /** Blocks looked at ahead of the oldest one that is not acknowledged, and their bytes. */
-const AHEAD_BLOCKS_MAX = 64
+const AHEAD_BLOCKS_MAX = 512
 const AHEAD_BYTES_MAX = 32 * 1024 * 1024
-/** Requests in flight at once. */
-const IN_FLIGHT_MAX = 8
+/** A block of fewer samples goes out together with others: a request costs more than it does. */
+const SMALL_SAMPLES = 1_000
+const MERGED_SAMPLES_MAX = 10_000
+const MERGED_BYTES_MAX = 8 * 1024 * 1024
 /** The cursor lies at most this far behind: what lies between is sent again after a crash. */
 const CURSOR_EVERY_MS = 1_000
 /** After something that should never happen, such as a block that cannot be read back. */
@@ -41,6 +43,10 @@ export type DeliveryParts = {
   decodeBlock: (record: LogRecord) => Block | null
   /** Resolves with the final outcome, however many tries it takes; rejects when aborted. */
   deliver: (block: Block, signal: AbortSignal) => Promise<Delivered>
+  /** Requests that it is good to have in flight now. */
+  inFlightMax: () => number
+  /** One block with all that is in several of one cluster, in their order; null when it cannot. */
+  merge: (blocks: readonly Block[]) => Block | null
   onDelivered: (block: Block, delivered: Delivered) => void
   /** So many samples were in blocks that could not be read. */
   onDamage: (samples: number) => void
@@ -162,20 +168,19 @@ export class Delivery {
     this.#aheadBytes += block.message.length
   }
 
-  #remove(done: Ahead): void {
-    this.#ahead.splice(this.#ahead.indexOf(done), 1)
-    this.#aheadBytes -= done.block.message.length
-  }
-
   #hasRoom(): boolean {
     return this.#ahead.length < AHEAD_BLOCKS_MAX && this.#aheadBytes < AHEAD_BYTES_MAX
   }
 
   #sendAll(): void {
-    for (const next of this.#ahead) {
-      if (this.#inFlight === IN_FLIGHT_MAX) return
-      if (!next.isInFlight && this.#isDue(next.block)) this.#send(next)
+    for (let i = 0; i < this.#ahead.length; i++) {
+      if (this.#inFlight >= this.#parts.inFlightMax()) return
+      if (this.#mayGo(this.#ahead[i]!)) this.#sendTogether(this.#groupFrom(i))
     }
+  }
+
+  #mayGo({ block, isInFlight }: Ahead): boolean {
+    return !isInFlight && this.#isDue(block)
   }
 
   /** Blocks are in the order of the log: what a fence waits for is behind the cluster's oldest. */
@@ -184,28 +189,59 @@ export class Delivery {
     return oldest === undefined || oldest.block.number > fence
   }
 
-  #send(next: Ahead): void {
-    next.isInFlight = true
+  /** The block at `i`, and when it is small those small ones behind it that may go as well. */
+  #groupFrom(i: number): Ahead[] {
+    const first = this.#ahead[i]!
+    const group = [first]
+    if (!isSmall(first.block)) return group
+    let samples = samplesOf(first.block.counts)
+    let rawBytes = first.block.rawBytes
+    for (const next of this.#ahead.slice(i + 1)) {
+      const { block } = next
+      if (block.cluster !== first.block.cluster || !isSmall(block) || !this.#mayGo(next)) continue
+      samples += samplesOf(block.counts)
+      rawBytes += block.rawBytes
+      if (samples > MERGED_SAMPLES_MAX || rawBytes > MERGED_BYTES_MAX) break
+      group.push(next)
+    }
+    return group
+  }
+
+  #sendTogether(group: Ahead[]): void {
+    const merged = group.length === 1 ? null : this.#parts.merge(group.map(({ block }) => block))
+    if (merged === null) this.#send(group[0]!.block, [group[0]!])
+    else this.#send(merged, group)
+  }
+
+  #send(block: Block, group: Ahead[]): void {
+    for (const one of group) one.isInFlight = true
     this.#inFlight += 1
-    this.#parts.deliver(next.block, this.#signal).then(
+    this.#parts.deliver(block, this.#signal).then(
       (delivered) => {
         this.#inFlight -= 1
-        this.#remove(next)
-        this.#parts.onDelivered(next.block, delivered)
+        this.#remove(group)
+        this.#parts.onDelivered(block, delivered)
         this.#wake()
       },
-      (error) => this.#sendAgainLater(next, error),
+      (error) => this.#sendAgainLater(group, error),
     )
   }
 
-  /** Nothing is given up: the block stays where it is, and after a restart it is sent again. */
-  #sendAgainLater(next: Ahead, error: unknown): void {
+  #remove(group: Ahead[]): void {
+    for (const one of group) {
+      this.#ahead.splice(this.#ahead.indexOf(one), 1)
+      this.#aheadBytes -= one.block.message.length
+    }
+  }
+
+  /** Nothing is given up: blocks stay where they are, and after a restart they are sent again. */
+  #sendAgainLater(group: Ahead[], error: unknown): void {
     if (this.#signal.aborted) return
     this.#parts.onError(error)
     const later = this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
     later.then(
       () => {
-        next.isInFlight = false
+        for (const one of group) one.isInFlight = false
         this.#inFlight -= 1
         this.#wake()
       },
@@ -228,4 +264,8 @@ export class Delivery {
     await cursor.save(position)
     onCheckpoint(position)
   }
+}
+
+function isSmall({ counts }: Block): boolean {
+  return samplesOf(counts) < SMALL_SAMPLES
 }

@@ -57,6 +57,8 @@ function delivering(fails: { read?: number; decode?: number }) {
       delivered.push(block.number)
       return { forwarded: noCounts(), refused: noCounts(), unsupported: noCounts() }
     },
+    inFlightMax: () => 8,
+    merge: () => null,
     onDelivered: () => {},
     onCheckpoint: () => {},
     onDamage: () => {},

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
+import type { Block } from '../model/block.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { blockFrom } from '../persist/block-search.ts'
 import type { BlockTotals } from '../persist/block-writer.ts'
@@ -11,6 +12,7 @@ import type { Log } from '../persist/log.ts'
 import { Retention } from '../persist/retention.ts'
 import type { DestinationStatus, QuarantineSource, RewindSource } from '../status/sources.ts'
 import { Lane } from './lane.ts'
+import { createMerge } from './merge.ts'
 import { type OpenQuarantine, openQuarantine } from './open-quarantine.ts'
 
 export type DestinationsParts = {
@@ -70,6 +72,7 @@ export async function openCursors(
 export class Destinations {
   readonly #parts: DestinationsParts
   readonly #retention: Retention
+  readonly #merge: (blocks: readonly Block[]) => Block | null
   readonly #lanes = new Map<string, Lane>()
   readonly #files = new Map<string, Files>()
   /** Names, in the order of the configuration. */
@@ -80,6 +83,7 @@ export class Destinations {
   private constructor(parts: DestinationsParts) {
     this.#parts = parts
     this.#retention = new Retention(parts)
+    this.#merge = createMerge(parts.key)
   }
 
   /** @throws LOG_FAILED, LOG_FORMAT when a quarantine cannot be opened; then nothing runs */
@@ -175,7 +179,7 @@ export class Destinations {
     const onCheckpoint = (position: number) => this.#retention.advance(name, position)
     onCheckpoint(cursor.position)
     const own = { cursor, quarantine: quarantine.quarantine, samplesDone, onCheckpoint }
-    this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own }))
+    this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own, merge: this.#merge }))
   }
 
   async #stopLane(lane: Lane): Promise<void> {

@@ -33,6 +33,7 @@ export type LaneParts = {
   cursor: Cursor
   quarantine: Quarantine
   key: DigestKey
+  merge: (blocks: readonly Block[]) => Block | null
   totals: BlockTotals
   /** Of all samples in it, those before the cursor. */
   samplesDone: number
@@ -106,6 +107,8 @@ export class Lane implements QuarantineSource, RewindSource {
       decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null),
       deliver: (block, signal) =>
         this.#destination.deliver(block, signal, block.number <= this.#inDoubtUpTo),
+      inFlightMax: () => this.#destination.inFlightMax,
+      merge: this.#parts.merge,
       onDelivered: ({ counts }) => {
         this.#samplesDone += samplesOf(counts)
       },
@@ -131,7 +134,7 @@ export class Lane implements QuarantineSource, RewindSource {
   status(): DestinationStatus {
     const { name, url } = this.#config
     const { totals, log, clock, samplesDone } = this.#parts
-    const { protocol, state, reason, retries } = this.#destination
+    const { protocol, state, reason, retries, inFlightMax } = this.#destination
     const { forwarded, refused, maybeStored, unsupported } = this.#destination
     const oldest = this.#delivery.oldest
     // Blocks that wait and were not read yet are not older than those that were.
@@ -148,6 +151,7 @@ export class Lane implements QuarantineSource, RewindSource {
       maybeStored,
       unsupported,
       retries,
+      inFlightMax,
       quarantined: { ...held },
       quarantineEntries: size,
       discarded: { ...discarded },

@@ -88,6 +88,11 @@ export class Destination {
     return this.#courier.retries
   }
 
+  /** Blocks that it is good to deliver at once. */
+  get inFlightMax(): number {
+    return this.#courier.inFlightMax
+  }
+
   /**
    * Sends `block` until there is a final outcome for all that is in it, however long that
    * takes. Rejects only with the reason of `signal`; then nothing was counted, and what was

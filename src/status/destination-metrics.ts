@@ -4,6 +4,8 @@ import { balanceOf } from './balance.ts'
 import { counters, gauge, gauges, type Point } from './registry.ts'
 import type { DestinationStatus, MetricSources } from './sources.ts'
 
+const STATES = ['ok', 'backing-off', 'paused'] as const
+
 /** What becomes of the samples at each destination, and that none of them is missing. */
 export function registerDestinations(registry: Registry, sources: MetricSources): void {
   const { destinations } = sources
@@ -44,6 +46,19 @@ export function registerDestinations(registry: Registry, sources: MetricSources)
   counters(registry, 'sluice_forward_retries_total', 'Requests that had to be repeated.', {
     labels,
     read: each(({ retries }) => retries),
+  })
+  gauges(
+    registry,
+    'sluice_forward_in_flight_limit_requests',
+    'Requests that are sent at once, as it does the destination good.',
+    { labels, read: each(({ inFlightMax }) => inFlightMax) },
+  )
+  gauges(registry, 'sluice_forward_state', 'How the destination is: 1 for what it is now.', {
+    labels: ['destination', 'state'],
+    read: () =>
+      Array.from(destinations(), ({ name, state }) =>
+        STATES.map((one): Point => [{ destination: name, state: one }, one === state ? 1 : 0]),
+      ).flat(),
   })
   gauges(registry, 'sluice_forward_waiting_samples', 'Samples in the log, not acknowledged yet.', {
     labels,

@@ -53,7 +53,7 @@ export type DestinationStatus = {
   /** May hold credentials: they are taken out before anyone sees it. */
   url: string
   protocol: 'rw1' | 'rw2'
-  state: string
+  state: 'ok' | 'backing-off' | 'paused'
   /** Why the state is what it is; empty when there is nothing to say. */
   reason: string
   forwarded: Counts
@@ -69,6 +69,8 @@ export type DestinationStatus = {
   /** Taken out of quarantine without having arrived. */
   discarded: Counts
   retries: number
+  /** Requests that are sent at once at most, as it does the destination good. */
+  inFlightMax: number
   /** Samples that were written to the log since forwarding to this one began. */
   keptSamples: number
   /** Those that it had to get then, and those in its quarantine. */

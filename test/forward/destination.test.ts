@@ -235,3 +235,14 @@ test('a delivery that is given up rejects with the reason and has counted nothin
     expect(destination).toMatchObject({ forwarded: NOTHING, refused: NOTHING })
     expect(events.filter((event) => 'class' in event)).toEqual([])
   }))
+
+test('while the receiver is down one request at a time asks, however many blocks wait', () =>
+  scene(async ({ receiver, deliver, clock }) => {
+    receiver.respond = () => (clock.monotonicMs() < 60_000 ? { status: 503 } : undefined)
+    const blocks = Array.from({ length: 20 }, (_, i) => blockOf(manySeries(1, 1000 + i), i + 1))
+    await Promise.all(blocks.map(deliver))
+    // Five seconds apart once it is known to be down, and 20 that arrive.
+    expect(receiver.requests.length).toBeLessThan(20 + 30)
+    const sizes = receiver.requests.map(({ status }) => status)
+    expect(sizes.filter((status) => status === 204).length).toBeGreaterThan(0)
+  }))

@@ -10,7 +10,12 @@ import { batchOf, type Row, wholeOf } from '../support/rows.ts'
 const numRuns = Number(process.env['FC_RUNS'] ?? 200)
 
 type Push = { kind: 'push'; series: number[] }
-type Step = Push | { kind: 'answer'; pick: number } | { kind: 'save' } | { kind: 'restart' }
+type Step =
+  | Push
+  | { kind: 'answer'; pick: number }
+  | { kind: 'save' }
+  | { kind: 'restart' }
+  | { kind: 'pace'; inFlightMax: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -23,6 +28,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('answer' as const), pick: fc.nat(20) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'save' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('pace' as const),
+      inFlightMax: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
 )
 
 /** A gateway without disk and network: admission in front, delivery behind, answers by hand. */
@@ -37,6 +49,7 @@ class Rig {
   readonly received: Row[] = []
   admission!: Admission
   delivery!: Delivery
+  inFlightMax = 8
   #committed: (() => void)[] = []
 
   start(): void {
@@ -58,6 +71,8 @@ class Rig {
       fromLsn: this.position,
       decodeBlock: ({ lsn }) => this.#block(lsn),
       deliver: (block, signal) => this.#deliver(block, signal),
+      inFlightMax: () => this.inFlightMax,
+      merge,
       onDelivered: () => {},
       onCheckpoint: () => {},
       onDamage: () => {},
@@ -76,6 +91,11 @@ class Rig {
     this.fences.push(fence)
     this.admission.forget(block)
     for (const resolve of this.#committed.splice(0)) resolve()
+  }
+
+  /** By the blocks that are in it, which may be several. */
+  rowsOf({ message }: Block): Row[][] {
+    return Array.from(message, (number) => this.rows[number - 1]!)
   }
 
   async stop(): Promise<void> {
@@ -111,7 +131,7 @@ class Rig {
       rawBytes: 0,
       samplesBefore: 0,
       bytesBefore: 0,
-      message: new Uint8Array(0),
+      message: Uint8Array.of(number),
     }
   }
 
@@ -122,13 +142,18 @@ class Rig {
       this.inFlight.push({
         block,
         answer: () => {
-          this.received.push(...this.rows[block.number - 1]!)
+          for (const rows of this.rowsOf(block)) this.received.push(...rows)
           resolve(outcome)
         },
       })
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
   }
+}
+
+/** A message is the numbers of the blocks that are in it. */
+function merge(blocks: readonly Block[]): Block {
+  return { ...blocks[0]!, message: Uint8Array.from(blocks.flatMap(({ message }) => [...message])) }
 }
 
 /** Lets everything that is ready to run, run. */
@@ -148,6 +173,8 @@ test('in any order of answers, losses and restarts, no sample overtakes an earli
           rig.inFlight.splice(each.pick % rig.inFlight.length, 1)[0]!.answer()
         } else if (each.kind === 'save') {
           rig.position = rig.delivery.acknowledged
+        } else if (each.kind === 'pace') {
+          rig.inFlightMax = each.inFlightMax
         } else if (each.kind === 'restart') await rig.restart()
         await settle()
         expectNoSeriesTwiceInFlight(rig)
@@ -160,8 +187,10 @@ test('in any order of answers, losses and restarts, no sample overtakes an earli
   )
 })
 
-function expectNoSeriesTwiceInFlight({ inFlight, rows }: Rig): void {
-  const series = inFlight.flatMap(({ block }) => rows[block.number - 1]!.map((row) => row.series))
+function expectNoSeriesTwiceInFlight(rig: Rig): void {
+  const series = rig.inFlight.flatMap(({ block }) =>
+    rig.rowsOf(block).flatMap((rows) => rows.map((row) => row.series)),
+  )
   expect(new Set(series).size).toBe(series.length)
 }
 
