@@ -84,7 +84,9 @@ test('a lock from before a reboot, of a reused process number or torn is stale',
 
 test('a process that has ended is gone, though nobody has asked how', async () => {
   // As in a container whose first process does not look after the others.
-  const script = 'sh -c "exit 0" & echo $!; exec sleep 30'
+  // The child waits until its parent is no shell any more: some shells ask at once.
+  const child = 'until grep -q sleep /proc/$PPID/comm; do sleep 0.01; done'
+  const script = `sh -c '${child}' & echo $!; exec sleep 30`
   const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
   try {
     const [line] = await once(parent.stdout, 'data')
