@@ -36,8 +36,8 @@ export type DeliveredLog = {
 export type DeliveryParts = {
   log: DeliveredLog
   cursor: Pick<Cursor, 'position' | 'save'>
-  /** The oldest record that the destination does not have. */
-  fromLsn: number
+  /** The oldest record that the destination does not have, and the samples in all before it. */
+  from: { lsn: number; samplesBefore: number }
   clock: Clock
   /** Null for a record that is not a block. */
   decodeBlock: (record: LogRecord) => Block | null
@@ -48,8 +48,8 @@ export type DeliveryParts = {
   /** One block with all that is in several of one cluster, in their order; null when it cannot. */
   merge: (blocks: readonly Block[]) => Block | null
   onDelivered: (block: Block, delivered: Delivered) => void
-  /** So many samples were in blocks that could not be read. */
-  onDamage: (samples: number) => void
+  /** So many samples were in blocks of these numbers that are not there any more. */
+  onDamage: (samples: number, fromBlock: number, toBlock: number) => void
   /** Everything before `position` is acknowledged, and that is on disk. */
   onCheckpoint: (position: number) => void
   onError: (error: unknown) => void
@@ -73,8 +73,8 @@ export class Delivery {
   /** In log order: the first one is the oldest that the destination does not have. */
   readonly #ahead: Ahead[] = []
   #aheadBytes = 0
-  /** Samples in all blocks up to the one that was read last; null before the first. */
-  #samplesRead: number | null = null
+  /** Samples in all blocks up to the one that was read last. */
+  #samplesRead: number
   #inFlight = 0
   readonly #stopping = new AbortController()
   #readUpTo: number
@@ -83,7 +83,8 @@ export class Delivery {
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts
-    this.#readUpTo = parts.fromLsn - 1
+    this.#readUpTo = parts.from.lsn - 1
+    this.#samplesRead = parts.from.samplesBefore
   }
 
   start(): void {
@@ -104,6 +105,18 @@ export class Delivery {
   /** Everything before this LSN has been acknowledged. */
   get acknowledged(): number {
     return this.#ahead[0]?.block.number ?? this.#readUpTo + 1
+  }
+
+  /** Samples in all blocks before that one. */
+  get samplesBefore(): number {
+    return this.#ahead[0]?.block.samplesBefore ?? this.#samplesRead
+  }
+
+  /** Samples in those blocks before this one that the destination does not have. */
+  missingBefore({ number, samplesBefore }: Block): number {
+    const read = this.#ahead.filter(({ block }) => block.number < number)
+    const unread = Math.max(0, samplesBefore - this.#samplesRead)
+    return read.reduce((sum, { block }) => sum + samplesOf(block.counts), unread)
   }
 
   /** The oldest block that the destination does not have, if one has been read. */
@@ -143,8 +156,8 @@ export class Delivery {
         const record = await reader.next()
         if (record === null) break
         const block = this.#parts.decodeBlock(record)
-        this.#readUpTo = record.lsn
         if (block !== null) this.#add(block)
+        this.#readUpTo = record.lsn
       }
       this.#sendAll()
       // A commit is of interest only when there is room for what it brings. The wait for it
@@ -161,8 +174,8 @@ export class Delivery {
 
   #add(block: Block): void {
     const { samplesBefore, counts } = block
-    const missing = samplesBefore - (this.#samplesRead ?? samplesBefore)
-    if (missing > 0) this.#parts.onDamage(missing)
+    const missing = samplesBefore - this.#samplesRead
+    if (missing > 0) this.#parts.onDamage(missing, this.#readUpTo + 1, block.number - 1)
     this.#samplesRead = samplesBefore + samplesOf(counts)
     this.#ahead.push({ block, isInFlight: false })
     this.#aheadBytes += block.message.length
@@ -261,7 +274,7 @@ export class Delivery {
     const { cursor, onCheckpoint } = this.#parts
     const position = this.acknowledged
     if (position <= cursor.position) return
-    await cursor.save(position)
+    await cursor.save(position, this.samplesBefore)
     onCheckpoint(position)
   }
 }

@@ -10,6 +10,7 @@ import { Destinations, openCursors } from './destinations/destinations.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
+import { Ledger } from './persist/ledger.ts'
 import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
@@ -80,11 +81,14 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })
+    const ledger = new Ledger(store.disk, join(config.storage.path, 'losses.jsonl'))
     const far = await Destinations.start(config.remoteWrite, {
       ...parts,
       ...store,
       directory: join(config.storage.path, 'quarantine'),
       cursorDirectory: join(config.storage.path, 'cursors'),
+      ledger,
+      dropsOldest: config.storage.onFull === 'drop_oldest',
       logger: parts.log,
     })
     stops.push(() => far.stop())
@@ -161,6 +165,10 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   const table = await openTable(config, { ...parts, disk }, log)
   const { admission } = table
   const totals = await totalsOf(log)
+  // A log that lost its end goes on counting where its destinations have come to.
+  for (const { samplesBefore } of cursors.values()) {
+    totals.samples = Math.max(totals.samples, samplesBefore ?? 0)
+  }
   const samplesAtStart = totals.samples
   const familyOf = (number: number) => admission.metadata.family(number)
   const blocks = new BlockWriter(log, table.key, familyOf, totals)

@@ -47,7 +47,7 @@ function delivering(fails: { read?: number; decode?: number }) {
         }),
     },
     cursor: { position: 1, save: async () => {} },
-    fromLsn: 1,
+    from: { lsn: 1, samplesBefore: 0 },
     clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() },
     decodeBlock: ({ lsn }) => {
       failOnce('decode', lsn)

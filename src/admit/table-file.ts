@@ -1,6 +1,6 @@
-import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Disk, DiskFile } from '../base/disk.ts'
+import { replaceFile } from '../base/replace-file.ts'
 import type { DigestKey } from '../model/identity.ts'
 import {
   BLOCK,
@@ -53,10 +53,7 @@ export async function saveTable(
   table: SeriesTable,
   committedLsn: () => number,
 ): Promise<void> {
-  const temporary = `${path}.new`
-  await disk.remove(temporary)
-  const file = await disk.open(temporary, 'create')
-  try {
+  await replaceFile(disk, path, async (file) => {
     await file.write([headerOf(key, committedLsn())], 0)
     let position = HEADER_BYTES
     for (let row = 0; row < table.rowsUsed; row += CHUNK_ROWS) {
@@ -67,12 +64,7 @@ export async function saveTable(
       await file.write([head, rows], position)
       position += CHUNK_HEAD_BYTES + rows.length
     }
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  await disk.rename(temporary, path)
-  await disk.syncDirectory(dirname(path))
+  })
 }
 
 /** Opens what `saveTable` wrote; null when there is none, or none that can be read. */

@@ -17,7 +17,7 @@ export type Config = {
     readonly path: string
     /** Undefined: a share of the file system, which only a look at it can tell. */
     readonly quotaBytes: number | undefined
-    readonly onFull: 'reject'
+    readonly onFull: 'reject' | 'drop_oldest'
     readonly acknowledge: 'fsync' | 'page_cache'
   }
   readonly dedup: { readonly maxSeries: number }
@@ -43,8 +43,8 @@ const LISTEN = {
 const STORAGE = {
   path: setting('a directory', (text) => text || null).prefault('./data'),
   quota: setting('a size such as 20GiB', (text) => parseSize(text) || null).optional(),
-  on_full: setting('reject (drop_oldest is not available in this version)', (text) =>
-    text === 'reject' ? text : null,
+  on_full: setting('reject or drop_oldest', (text) =>
+    text === 'reject' || text === 'drop_oldest' ? text : null,
   ).prefault('reject'),
   acknowledge: setting('fsync or page_cache', (text) =>
     text === 'fsync' || text === 'page_cache' ? text : null,

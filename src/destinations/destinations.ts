@@ -8,10 +8,12 @@ import type { DigestKey } from '../model/identity.ts'
 import { blockFrom } from '../persist/block-search.ts'
 import type { BlockTotals } from '../persist/block-writer.ts'
 import { Cursor } from '../persist/cursor.ts'
+import type { Ledger } from '../persist/ledger.ts'
 import type { Log } from '../persist/log.ts'
 import { Retention } from '../persist/retention.ts'
 import type { DestinationStatus, QuarantineSource, RewindSource } from '../status/sources.ts'
 import { Lane } from './lane.ts'
+import { Losses } from './losses.ts'
 import { createMerge } from './merge.ts'
 import { type OpenQuarantine, openQuarantine } from './open-quarantine.ts'
 
@@ -20,6 +22,9 @@ export type DestinationsParts = {
   /** Where quarantines lie. */
   directory: string
   log: Log
+  ledger: Ledger
+  /** Whether the oldest samples make room when the log is full. */
+  dropsOldest: boolean
   cursorDirectory: string
   /** Those that are open already; they are closed here. */
   cursors: Map<string, Cursor>
@@ -33,9 +38,13 @@ export type DestinationsParts = {
   logger: Logger
 }
 
+/** A full log takes no push, so room is made a little before that. */
+const FULL_SHARE = 0.9
+
 /** What a destination has on disk. */
 type Files = {
   cursor: Cursor
+  losses: Losses
   quarantine: OpenQuarantine
   /** Of all samples that ever were in the log, those that it had when it was opened. */
   samplesDone: number
@@ -116,7 +125,11 @@ export class Destinations {
     const { logger } = this.#parts
     const onError = (error: unknown) =>
       logger.error('a part of the log that nobody needs cannot be deleted', { error })
-    this.#releasing = this.#releasing.then(() => this.#retention.release()).catch(onError)
+    const release = async () => {
+      await this.#retention.release()
+      await this.#makeRoom()
+    }
+    this.#releasing = this.#releasing.then(release).catch(onError)
     return this.#releasing
   }
 
@@ -161,9 +174,10 @@ export class Destinations {
     try {
       for (const { name } of added) {
         const cursor = cursors.get(name) ?? more.get(name)!
+        const losses = new Losses(name, this.#parts)
         const samplesDone = await this.#samplesBefore(cursor)
-        const quarantine = await openQuarantine(name, this.#parts)
-        opened.set(name, { cursor, quarantine, samplesDone })
+        const quarantine = await openQuarantine(name, { ...this.#parts, losses })
+        opened.set(name, { cursor, losses, quarantine, samplesDone })
       }
     } catch (error) {
       for (const { quarantine } of opened.values()) await quarantine.close()
@@ -175,30 +189,35 @@ export class Destinations {
 
   #start(config: DestinationConfig): void {
     const { name } = config
-    const { cursor, quarantine, samplesDone } = this.#files.get(name)!
+    const { quarantine, ...files } = this.#files.get(name)!
     const onCheckpoint = (position: number) => this.#retention.advance(name, position)
-    onCheckpoint(cursor.position)
-    const own = { cursor, quarantine: quarantine.quarantine, samplesDone, onCheckpoint }
-    this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own, merge: this.#merge }))
+    onCheckpoint(files.cursor.position)
+    const own = { ...files, quarantine: quarantine.quarantine, merge: this.#merge, onCheckpoint }
+    this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own }))
   }
 
   async #stopLane(lane: Lane): Promise<void> {
-    const { totals, logger } = this.#parts
-    const { name } = lane
     await lane.stop()
-    const files = this.#files.get(name)!
-    try {
-      files.samplesDone = await this.#samplesBefore(files.cursor)
-    } catch (error) {
-      // Right unless blocks were acknowledged out of order; forwarding matters more.
-      files.samplesDone = totals.samples - lane.status().waitingSamples
-      logger.error('the log cannot be read: the balance may be off', { destination: name, error })
-    }
+    const files = this.#files.get(lane.name)!
+    // Where it never moved nothing was saved, and what was done is what was done at its start.
+    files.samplesDone = files.cursor.samplesBefore ?? files.samplesDone
   }
 
-  async #samplesBefore({ position }: Cursor): Promise<number> {
+  /** Of a cursor that is new: nothing that the log does not have any more is missed. */
+  async #samplesBefore({ position, samplesBefore }: Cursor): Promise<number> {
     const { log, totals } = this.#parts
-    return (await blockFrom(log, position))?.samplesBefore ?? totals.samples
+    return samplesBefore ?? (await blockFrom(log, position))?.samplesBefore ?? totals.samples
+  }
+
+  /** When the log is nearly full, its oldest segment goes, whoever still lacks it. */
+  async #makeRoom(): Promise<void> {
+    const { log, quotaBytes, dropsOldest } = this.#parts
+    if (!dropsOldest || log.sizeBytes < FULL_SHARE * quotaBytes) return
+    const second = log.secondSegmentLsn
+    const first = second === null ? null : await blockFrom(log, second)
+    if (first === null) return
+    for (const lane of this.#lanes.values()) await lane.evict(first)
+    await this.#retention.release()
   }
 
   async #park(name: string): Promise<void> {

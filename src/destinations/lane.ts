@@ -24,13 +24,13 @@ import type {
   RewindSource,
   Rewound,
 } from '../status/sources.ts'
-
-/** What a person waits for, when something is sent again at his word. */
-const REPLAY_MS_MAX = 30_000
+import type { Losses } from './losses.ts'
+import { replay } from './replay.ts'
 
 export type LaneParts = {
   log: Log
   cursor: Cursor
+  losses: Losses
   quarantine: Quarantine
   key: DigestKey
   merge: (blocks: readonly Block[]) => Block | null
@@ -64,6 +64,7 @@ export class Lane implements QuarantineSource, RewindSource {
   /** Blocks up to here may have been delivered before, by a process that has crashed since. */
   #inDoubtUpTo: number
   #damagedSamples = 0
+  #evictedSamples = 0
   #rewoundSamples = 0
   readonly #samplesAtStart: number
   readonly #quarantinedAtStart: number
@@ -94,15 +95,16 @@ export class Lane implements QuarantineSource, RewindSource {
       onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
       decode: createRemoteWrite2Decoder(key),
     })
-    this.#delivery = this.#startDelivery(parts.cursor.position)
+    const { cursor, samplesDone } = parts
+    this.#delivery = this.#startDelivery({ lsn: cursor.position, samplesBefore: samplesDone })
   }
 
-  #startDelivery(fromLsn: number): Delivery {
-    const { log, cursor, clock, logger, onCheckpoint } = this.#parts
+  #startDelivery(from: { lsn: number; samplesBefore: number }): Delivery {
+    const { log, cursor, clock, logger, losses, onCheckpoint } = this.#parts
     const delivery = new Delivery({
       log,
       cursor,
-      fromLsn,
+      from,
       clock,
       decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null),
       deliver: (block, signal) =>
@@ -112,9 +114,11 @@ export class Lane implements QuarantineSource, RewindSource {
       onDelivered: ({ counts }) => {
         this.#samplesDone += samplesOf(counts)
       },
-      onDamage: (samples) => {
+      onDamage: (samples, fromBlock, toBlock) => {
         this.#samplesDone += samples
         this.#damagedSamples += samples
+        const reason = 'the log does not have these blocks any more: damaged, or taken away'
+        losses.tell({ kind: 'damaged', samples, fromBlock, toBlock, reason })
       },
       onCheckpoint,
       onError: (error) => {
@@ -160,6 +164,7 @@ export class Lane implements QuarantineSource, RewindSource {
       quarantinedAtStart: this.#quarantinedAtStart,
       rewoundSamples: this.#rewoundSamples,
       damagedSamples: this.#damagedSamples,
+      evictedSamples: this.#evictedSamples,
       waitingSamples: totals.samples - this.#samplesDone,
       waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
       oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,
@@ -175,15 +180,23 @@ export class Lane implements QuarantineSource, RewindSource {
   }
 
   async drop(ids: readonly number[]): Promise<void> {
-    await this.#quarantine.remove(ids, false)
+    const dropped = await this.#quarantine.remove(ids, false)
+    this.#parts.losses.tellDiscarded(dropped, 'somebody has dropped it from quarantine')
   }
 
   replay(ids: readonly number[]): Promise<Replayed> {
-    return this.#afterOthers(() => this.#replay(ids))
+    const { quarantine, clock } = this.#parts
+    const parts = { quarantine, destination: this.#destination, clock }
+    return this.#afterOthers(() => replay(parts, ids, this.#stopping.signal))
   }
 
   get outOfOrderWindowMs(): number {
     return this.#config.outOfOrderWindowMs
+  }
+
+  /** Gives up what the destination does not have of the blocks before `first`. */
+  evict(first: Block): Promise<void> {
+    return this.#afterOthers(() => this.#evict(first))
   }
 
   rewind(sinceMs: number): Promise<Rewound> {
@@ -221,72 +234,48 @@ export class Lane implements QuarantineSource, RewindSource {
   }
 
   async #rewind(sinceMs: number): Promise<Rewound> {
-    const { log, cursor, clock, onCheckpoint } = this.#parts
+    const { log, clock } = this.#parts
     const fromMs = clock.nowMs() - sinceMs
     const first = await blockFrom(log, log.oldestLsn, ({ receivedMs }) => receivedMs >= fromMs)
     if (first === null || first.number >= this.#delivery.acknowledged) {
       return { samples: 0, from: null }
     }
-    this.#inDoubtUpTo = Math.max(this.#inDoubtUpTo, log.lastLsn)
-    const stopped = this.#delivery
-    await stopped.stop()
-    try {
-      await cursor.save(first.number)
-    } catch (error) {
-      // Nobody goes back then, but somebody has to go on.
-      this.#resumeFrom(stopped.oldest, stopped.acknowledged)
-      throw error
-    }
-    onCheckpoint(first.number)
-    const samples = this.#resumeFrom(first, first.number)
+    const rewoundBefore = this.#rewoundSamples
+    await this.#moveTo(first, async () => {})
+    const samples = this.#rewoundSamples - rewoundBefore
     return { samples, from: new Date(first.receivedMs).toISOString() }
   }
 
-  /** Returns how many samples that were done are to be sent again. */
-  #resumeFrom(oldest: Block | undefined, fromLsn: number): number {
-    const samples = this.#samplesDone - (oldest?.samplesBefore ?? this.#samplesDone)
-    this.#samplesDone -= samples
-    this.#rewoundSamples += samples
-    this.#delivery = this.#startDelivery(fromLsn)
-    return samples
+  async #evict(first: Block): Promise<void> {
+    if (this.#delivery.acknowledged >= first.number) return
+    await this.#moveTo(first, async (stopped) => {
+      const samples = stopped.missingBefore(first)
+      const [fromBlock, toBlock] = [stopped.acknowledged, first.number - 1]
+      const reason = 'the log has reached storage.quota, and storage.on_full is drop_oldest'
+      await this.#parts.losses.allow({ kind: 'evicted', samples, fromBlock, toBlock, reason })
+      this.#samplesDone += samples
+      this.#evictedSamples += samples
+    })
   }
 
-  async #replay(ids: readonly number[]): Promise<Replayed> {
-    const done: Replayed = { arrived: [], refused: [], failed: [] }
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(REPLAY_MS_MAX)])
-    for (const id of ids) {
-      const entry = this.#quarantine.find(id)
-      const message = entry === undefined ? null : await this.#quarantine.message(id)
-      if (entry === undefined || message === null) done.failed.push(id)
-      else await this.#sendAgain(entry, message, signal, done)
-    }
-    return done
-  }
-
-  async #sendAgain(
-    entry: QuarantineEntry,
-    message: Uint8Array,
-    signal: AbortSignal,
-    done: Replayed,
-  ): Promise<void> {
-    const { id, messageBytes: _, ...head } = entry
-    const refused = { cluster: head.cluster, number: head.block, message, lost: head.lost }
-    let left: Awaited<ReturnType<Destination['sendAgain']>>
+  /** Goes on from another block; `prepare` may still refuse that. */
+  async #moveTo(first: Block, prepare: (stopped: Delivery) => Promise<void>): Promise<void> {
+    const { log, cursor, onCheckpoint } = this.#parts
+    // What is in flight now may arrive all the same.
+    this.#inDoubtUpTo = Math.max(this.#inDoubtUpTo, log.lastLsn)
+    const stopped = this.#delivery
+    await stopped.stop()
+    let from = { lsn: stopped.acknowledged, samplesBefore: stopped.samplesBefore }
     try {
-      left = await this.#destination.sendAgain(refused, signal)
-    } catch {
-      done.failed.push(id)
-      return
+      await prepare(stopped)
+      await cursor.save(first.number, first.samplesBefore)
+      onCheckpoint(first.number)
+      from = { lsn: first.number, samplesBefore: first.samplesBefore }
+    } finally {
+      // Wherever it goes on, it has to go on.
+      this.#rewoundSamples += this.#samplesDone - from.samplesBefore
+      this.#samplesDone = from.samplesBefore
+      this.#delivery = this.#startDelivery(from)
     }
-    if (left === null) {
-      await this.#quarantine.remove([id], true)
-      done.arrived.push(id)
-      return
-    }
-    const { lost, reason } = left
-    const refusedMs = this.#parts.clock.nowMs()
-    const next = { ...head, lost, reason, refusedMs, attempts: head.attempts + 1 }
-    await this.#quarantine.replace(id, next, message)
-    done.refused.push(id)
   }
 }

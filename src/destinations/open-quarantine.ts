@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
-import { samplesOf } from '../model/counts.ts'
 import { Log } from '../persist/log.ts'
 import { Quarantine } from '../persist/quarantine.ts'
+import type { Losses } from './losses.ts'
 
 /** Of one destination, on disk. */
 const BYTES_MAX = 256 * 1024 * 1024
@@ -14,10 +14,12 @@ const SEGMENT_BYTES = 16 * 1024 * 1024
 /** A quarantine, and how to close it. */
 export type OpenQuarantine = { quarantine: Quarantine; close: () => Promise<void> }
 
+export type QuarantineFiles = { disk: Disk; directory: string; logger: Logger; losses: Losses }
+
 /** Opens the quarantine of a destination, or makes one. */
 export async function openQuarantine(
   name: string,
-  { disk, directory, logger }: { disk: Disk; directory: string; logger: Logger },
+  { disk, directory, logger, losses }: QuarantineFiles,
 ): Promise<OpenQuarantine> {
   const log = await Log.open({
     disk,
@@ -34,11 +36,7 @@ export async function openQuarantine(
     log,
     bytesMax: BYTES_MAX,
     entriesMax: ENTRIES_MAX,
-    onEvicted: (entries) => {
-      const message = 'the quarantine is full: its oldest entries are gone'
-      const samples = entries.reduce((sum, { lost }) => sum + samplesOf(lost), 0)
-      logger.error(message, { destination: name, entries: entries.length, samples })
-    },
+    onEvicted: (entries) => losses.tellDiscarded(entries, 'the quarantine is full'),
   })
   return { quarantine, close: () => log.close() }
 }

@@ -9,13 +9,14 @@ const SLOT_COUNT = 2
 const FILE_BYTES = SLOT_BYTES * SLOT_COUNT
 
 /** What is used of a slot. */
-const ENTRY_BYTES = 32
-const MAGIC = Uint8Array.of(0xc5, 0x53, 0x4c, 0x31)
+const ENTRY_BYTES = 40
+const CRC_AT = 36
+const MAGIC = Uint8Array.of(0xc5, 0x53, 0x4c, 0x32)
 
 /** Where a destination begins that has no cursor: with the oldest record. */
 const FIRST_POSITION = 1
 
-type Entry = { generation: number; position: number }
+type Entry = { generation: number; position: number; samplesBefore: number }
 
 /**
  * How far a destination has come: the lowest LSN that it has not acknowledged yet.
@@ -34,6 +35,7 @@ export class Cursor {
   #file: DiskFile | undefined
   #generation: number
   #position: number
+  #samplesBefore: number | null
   #saving: Promise<void> = Promise.resolve()
   /** Neither slot could be read although something was written: begins with the oldest record. */
   readonly isDamaged: boolean
@@ -50,6 +52,7 @@ export class Cursor {
     this.#file = file
     this.#generation = newest?.generation ?? 0
     this.#position = newest?.position ?? FIRST_POSITION
+    this.#samplesBefore = newest?.samplesBefore ?? null
     this.isDamaged = newest === undefined && !isEmpty
   }
 
@@ -78,14 +81,22 @@ export class Cursor {
   }
 
   /**
+   * Samples in all blocks before the position, so that nothing between can go unnoticed; null
+   * before the first save.
+   */
+  get samplesBefore(): number | null {
+    return this.#samplesBefore
+  }
+
+  /**
    * Resolves when `position` survives a power cut. It may be lower than before: then what lies
    * between is sent again.
    *
    * @throws LOG_FAILED when it was not saved; the next call tries again in a new file
    */
-  save(position: number): Promise<void> {
+  save(position: number, samplesBefore: number): Promise<void> {
     assert(Number.isSafeInteger(position) && position >= 1, 'a position is an LSN')
-    const save = this.#saving.then(() => this.#save(position))
+    const save = this.#saving.then(() => this.#save(position, samplesBefore))
     this.#saving = save.catch(() => undefined)
     return save
   }
@@ -96,8 +107,8 @@ export class Cursor {
     this.#file = undefined
   }
 
-  async #save(position: number): Promise<void> {
-    const entry = { generation: this.#generation + 1, position }
+  async #save(position: number, samplesBefore: number): Promise<void> {
+    const entry = { generation: this.#generation + 1, position, samplesBefore }
     try {
       if (this.#file) await writeEntry(this.#file, entry)
       else this.#file = await this.#replace(entry)
@@ -109,6 +120,7 @@ export class Cursor {
     }
     this.#generation = entry.generation
     this.#position = position
+    this.#samplesBefore = samplesBefore
   }
 
   /** A new file under the old name, so that there is one of them whole at any moment. */
@@ -133,21 +145,23 @@ export class Cursor {
  * Writes an entry at the start of the slot whose turn it is, little-endian.
  *
  * ```text
- *  0                8                  16               24          28           32
- * ┌───────┬────────┬──────────────────┬────────────────┬───────────┬─────────────┐
- * │ magic │ 0 <u32>│ generation <u64> │ position <u64> │ 0 <u32>   │ crc32 <u32> │
- * └───────┴────────┴──────────────────┴────────────────┴───────────┴─────────────┘
+ *  0        4        8                  16               24                    32       36
+ * ┌────────┬────────┬──────────────────┬────────────────┬─────────────────────┬────────┬───────┐
+ * │ magic  │ 0 <u32>│ generation <u64> │ position <u64> │ samples before <u64>│ 0 <u32>│ crc32 │
+ * └────────┴────────┴──────────────────┴────────────────┴─────────────────────┴────────┴───────┘
  * ```
  *
  * The slot is the generation modulo two: the newest entry is never the one written over.
  */
-async function writeEntry(file: DiskFile, { generation, position }: Entry): Promise<void> {
+async function writeEntry(file: DiskFile, entry: Entry): Promise<void> {
+  const { generation, position, samplesBefore } = entry
   const bytes = new Uint8Array(ENTRY_BYTES)
   const view = new DataView(bytes.buffer)
   bytes.set(MAGIC)
   view.setBigUint64(8, BigInt(generation), true)
   view.setBigUint64(16, BigInt(position), true)
-  view.setUint32(28, crc32(bytes.subarray(0, 28)), true)
+  view.setBigUint64(24, BigInt(samplesBefore), true)
+  view.setUint32(CRC_AT, crc32(bytes.subarray(0, CRC_AT)), true)
   await file.write([bytes], (generation % SLOT_COUNT) * SLOT_BYTES)
   await file.datasync()
 }
@@ -164,9 +178,10 @@ function newestOf(slots: Uint8Array): Entry | undefined {
 function decodeEntry(bytes: Uint8Array): Entry | undefined {
   if (MAGIC.some((byte, i) => bytes[i] !== byte)) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, ENTRY_BYTES)
-  if (view.getUint32(28, true) !== crc32(bytes.subarray(0, 28))) return undefined
+  if (view.getUint32(CRC_AT, true) !== crc32(bytes.subarray(0, CRC_AT))) return undefined
   return {
     generation: Number(view.getBigUint64(8, true)),
     position: Number(view.getBigUint64(16, true)),
+    samplesBefore: Number(view.getBigUint64(24, true)),
   }
 }

@@ -121,6 +121,11 @@ export class Log {
     return this.#segments[0]?.firstLsn ?? this.#committedLsn + 1
   }
 
+  /** Where the segment behind the oldest one begins; null when there is one segment or none. */
+  get secondSegmentLsn(): number | null {
+    return this.#segments[1]?.firstLsn ?? null
+  }
+
   /** What the segments take of the disk, for the quota. */
   get sizeBytes(): number {
     return this.#segments.reduce((bytes, segment) => bytes + segment.fileBytes, 0)

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import type { Disk } from '../base/disk.ts'
 import { SluiceError } from '../base/errors.ts'
+import { replaceFile } from '../base/replace-file.ts'
 import { FORMAT_VERSION } from './segment.ts'
 
 export const STORE_FILE = 'store.json'
@@ -33,18 +34,9 @@ export async function readStoreId(disk: Disk, directory: string): Promise<string
 
 /** Written beside and renamed, so that there is either no such file or a whole one. */
 export async function writeStoreId(disk: Disk, directory: string, id: string): Promise<void> {
-  const path = join(directory, STORE_FILE)
-  const file = await disk.open(`${path}.new`, 'update')
-  try {
-    const text = `${JSON.stringify({ format: FORMAT_VERSION, store: id })}\n`
-    await file.truncate(0)
-    await file.write([new TextEncoder().encode(text)], 0)
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  await disk.rename(`${path}.new`, path)
-  await disk.syncDirectory(directory)
+  const text = `${JSON.stringify({ format: FORMAT_VERSION, store: id })}\n`
+  const bytes = new TextEncoder().encode(text)
+  await replaceFile(disk, join(directory, STORE_FILE), (file) => file.write([bytes], 0))
   await disk.syncDirectory(dirname(directory))
 }
 

@@ -31,6 +31,8 @@ export type DestinationBalance = {
   discarded: number
   /** In blocks that the disk has lost. */
   damaged: number
+  /** Made room for newer ones. */
+  evicted: number
   waiting: number
   difference: number
 }
@@ -58,12 +60,14 @@ function destinationBalance(status: DestinationStatus): DestinationBalance {
   const unsupported = samplesOf(status.unsupported)
   const quarantined = samplesOf(status.quarantined)
   const discarded = samplesOf(status.discarded)
-  const { keptSamples: kept, damagedSamples: damaged, waitingSamples: waiting } = status
+  const { keptSamples: kept, damagedSamples: damaged, evictedSamples: evicted } = status
+  const waiting = status.waitingSamples
   const owed = waitingAtStart + quarantinedAtStart + rewound + kept
-  const settled = forwarded + maybeStored + unsupported + quarantined + discarded + damaged
+  const settled =
+    forwarded + maybeStored + unsupported + quarantined + discarded + damaged + evicted
   return {
     ...{ name, kept, waitingAtStart, quarantinedAtStart, rewound, forwarded, maybeStored },
-    ...{ unsupported, quarantined, discarded, damaged, waiting },
+    ...{ unsupported, quarantined, discarded, damaged, evicted, waiting },
     difference: owed - settled - waiting,
   }
 }

@@ -43,6 +43,14 @@ export function registerDestinations(registry: Registry, sources: MetricSources)
     'Samples that left quarantine without having arrived.',
     { labels, read: each(({ discarded }) => samplesOf(discarded)) },
   )
+  counters(registry, 'sluice_forward_evicted_samples_total', 'Samples that made room for newer.', {
+    labels,
+    read: each(({ evictedSamples }) => evictedSamples),
+  })
+  counters(registry, 'sluice_forward_damaged_samples_total', 'Samples that the log has lost.', {
+    labels,
+    read: each(({ damagedSamples }) => damagedSamples),
+  })
   counters(registry, 'sluice_forward_retries_total', 'Requests that had to be repeated.', {
     labels,
     read: each(({ retries }) => retries),

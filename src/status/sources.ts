@@ -80,6 +80,8 @@ export type DestinationStatus = {
   rewoundSamples: number
   /** Samples of blocks that the log has lost. */
   damagedSamples: number
+  /** Samples that made room for newer ones, because the configuration says so. */
+  evictedSamples: number
   /** In the log and not acknowledged yet. */
   waitingSamples: number
   waitingBytes: number

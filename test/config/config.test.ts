@@ -101,7 +101,7 @@ test('all problems are told at once, in the order of their lines', () => {
   const text = `
 storage:
   quota: lots
-  on_full: drop_oldest
+  on_full: drop_newest
 listen:
   write: 9201
 remote_write:
@@ -110,8 +110,7 @@ remote_write:
 `
   expect(problemsOf(text)).toEqual([
     'sluice.yaml:3: storage.quota: expected a size such as 20GiB, got "lots"',
-    'sluice.yaml:4: storage.on_full: expected reject (drop_oldest is not available in this ' +
-      'version), got "drop_oldest"',
+    'sluice.yaml:4: storage.on_full: expected reject or drop_oldest, got "drop_newest"',
     'sluice.yaml:6: listen.write: expected an address such as 0.0.0.0:9201, got 9201',
     'sluice.yaml:8: remote_write[0].url: expected an http or https URL without user and ' +
       'password (basic_auth has room for them), got "ftp://central"',

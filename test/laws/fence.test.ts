@@ -68,7 +68,7 @@ class Rig {
         },
       },
       cursor: { position: this.position, save: async () => {} },
-      fromLsn: this.position,
+      from: { lsn: this.position, samplesBefore: 0 },
       decodeBlock: ({ lsn }) => this.#block(lsn),
       deliver: (block, signal) => this.#deliver(block, signal),
       inFlightMax: () => this.inFlightMax,

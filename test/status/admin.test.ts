@@ -126,6 +126,7 @@ test('the status of a gateway that has done nothing is whole, and all zeros', ()
           quarantinedAtStart: 0,
           rewoundSamples: 0,
           damagedSamples: 0,
+          evictedSamples: 0,
           retries: 0,
           inFlightMax: 1,
           waitingSamples: 0,
