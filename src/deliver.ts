@@ -15,7 +15,7 @@ const CURSOR_EVERY_MS = 1_000
 /** After something that should never happen, such as a block that cannot be read back. */
 const RETRY_AFTER_BUG_MS = 5_000
 
-/** What became of a block at a destination; the three add up to the block's counts. */
+/** What became of a block at a destination; what its rules drop is missing from the three. */
 export type Delivered = {
   forwarded: Counts
   refused: Counts

@@ -41,7 +41,7 @@ const FILES = ['src', 'test', 'bench', 'deploy'].flatMap(filesIn)
 const SOURCES = filesIn('src').map((path) => path.slice('src/'.length))
 /** By file or folder, as drawn in ARCHITECTURE.md: `ingest.ts` on 4, `wire/` on 1. */
 const FLOORS = new Map(
-  [...textOf('ARCHITECTURE.md').matchAll(/^(\d) {2}(\S.*)$/gm)].flatMap(([, floor, rooms]) =>
+  [...textOf('ARCHITECTURE.md').matchAll(/^(\d+) {1,2}(\S.*)$/gm)].flatMap(([, floor, rooms]) =>
     [...rooms!.matchAll(/[\w-]+(?:\.ts|\/)/g)].map(([room]) => [room, Number(floor)] as const),
   ),
 )

@@ -11,6 +11,8 @@ export type Section = {
   notYet?: readonly string[]
   /** Keys that are allowed and mean nothing here. */
   ignored?: readonly string[]
+  /** Keys whose value is text as it is written, even `1.0`; where nothing is, it is empty. */
+  texts?: readonly string[]
 }
 
 /** By path, with `[]` for the entries of a list: `''`, `listen`, `remote_write[]`. */
@@ -55,7 +57,8 @@ export function readSettings<T>(
     problems.push({ line, text: `${where}: ${message}` })
   }
 
-  const raw = withFlags(withoutNulls(yaml.value) ?? {}, source.flags)
+  const texts = withTexts(yaml.value, sections, yaml.sourceOf)
+  const raw = withFlags(withoutNulls(texts) ?? {}, source.flags)
   const ignored = takeOut(raw, sections, report)
   const warnings = ignored.map((path) => `${place(path).text}: ignored, it has no meaning here`)
   const parsed = schema.safeParse(raw)
@@ -99,6 +102,26 @@ function pathText(path: Path): string {
 
 function sectionName(path: Path): string {
   return pathText(path).replace(/\[\d+\]/g, '[]')
+}
+
+/** Puts the text of the file in place of what YAML makes of it, where a section asks for that. */
+function withTexts(
+  value: unknown,
+  sections: Sections,
+  sourceOf: (path: Path) => string | undefined,
+  path: Path = [],
+): unknown {
+  const inner = (entry: unknown, step: string | number) =>
+    withTexts(entry, sections, sourceOf, [...path, step])
+  if (Array.isArray(value)) return value.map(inner)
+  if (!isSection(value)) return value
+  const texts = sections[sectionName(path)]?.texts ?? []
+  const entries = Object.entries(value).map(([key, entry]): [string, unknown] => {
+    const isText = texts.includes(key) && (typeof entry !== 'object' || entry === null)
+    if (!isText || typeof entry === 'string') return [key, inner(entry, key)]
+    return [key, entry === null ? '' : (sourceOf([...path, key]) ?? String(entry))]
+  })
+  return Object.fromEntries(entries)
 }
 
 /** A key without a value is as good as none, as in Prometheus. */

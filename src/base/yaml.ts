@@ -1,4 +1,13 @@
-import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from 'yaml'
 
 export type Path = readonly (string | number)[]
 
@@ -9,6 +18,8 @@ export type YamlText = {
   problems: { line: number; message: string }[]
   /** The line of the key or entry at `path`, or of the innermost thing around it that exists. */
   lineOf(path: Path): number
+  /** The number, the text or the nothing at `path` as it is written: `1.0` and not `1`. */
+  sourceOf(path: Path): string | undefined
 }
 
 /** Reads YAML and keeps the lines, so that a problem with a value can be shown where it is. */
@@ -20,18 +31,26 @@ export function readYaml(text: string): YamlText {
     line: lineAt(pos[0]),
     message: message.split('\n')[0]!,
   }))
-  const lineOf = (path: Path) => lineAt(offsetOf(document, path))
-  if (problems.length > 0) return { value: undefined, problems, lineOf }
+  const own = {
+    problems,
+    lineOf: (path: Path) => lineAt(placeOf(document, path).offset),
+    sourceOf: (path: Path) => {
+      const { node } = placeOf(document, path)
+      return isScalar(node) ? node.source : undefined
+    },
+  }
+  if (problems.length > 0) return { value: undefined, ...own }
   try {
-    return { value: document.toJS() ?? undefined, problems, lineOf }
+    return { value: document.toJS() ?? undefined, ...own }
   } catch (error) {
     // Aliases of aliases that would unfold to more than memory holds.
     problems.push({ line: 1, message: (error as Error).message })
-    return { value: undefined, problems, lineOf }
+    return { value: undefined, ...own }
   }
 }
 
-function offsetOf(document: Document, path: Path): number {
+/** What is at `path`, if it exists, and the offset of the innermost thing that does. */
+function placeOf(document: Document, path: Path): { node: unknown; offset: number } {
   let node: unknown = document.contents
   let offset = rangeStart(node) ?? 0
   for (const step of path) {
@@ -45,10 +64,10 @@ function offsetOf(document: Document, path: Path): number {
       found = node.items[Number(step)]
       offset = rangeStart(found) ?? offset
     }
-    if (found === undefined || found === null) break
+    if (found === undefined || found === null) return { node: undefined, offset }
     node = found
   }
-  return offset
+  return { node: isAlias(node) ? node.resolve(document) : node, offset }
 }
 
 function rangeStart(node: unknown): number | undefined {

@@ -3,6 +3,7 @@ import { type Sections, setting } from '../base/settings.ts'
 import { parseDurationMs } from '../base/units.ts'
 import type { TlsSettings } from '../forward/connections.ts'
 import type { Credentials } from '../forward/credentials.ts'
+import type { RelabelRule } from '../relabel/rule.ts'
 import {
   CREDENTIAL_KEYS,
   CREDENTIAL_SECTIONS,
@@ -12,6 +13,7 @@ import {
   tlsOf,
 } from './credentials.ts'
 import { isToken, plainUrl } from './http.ts'
+import { RELABEL, RELABEL_SECTIONS, ruleOf } from './relabel.ts'
 
 export type DestinationConfig = {
   readonly name: string
@@ -25,6 +27,8 @@ export type DestinationConfig = {
   readonly headers: Readonly<Record<string, string>>
   readonly credentials: Credentials | null
   readonly tls: TlsSettings | null
+  /** What becomes of the labels on the way out; none when there is nothing to do. */
+  readonly relabelRules: readonly RelabelRule[]
 }
 
 const KEYS = {
@@ -45,6 +49,7 @@ const KEYS = {
   headers: z.unknown().transform(parseHeaders).prefault({}),
   ...CREDENTIAL_KEYS,
   tls_config: TLS.optional(),
+  write_relabel_configs: z.array(RELABEL).prefault([]),
 }
 
 /** One entry of `remote_write`. */
@@ -55,7 +60,7 @@ export const DESTINATION_SECTIONS: Sections = {
     known: Object.keys(KEYS),
     // What a Prometheus can do with a request of its own, and what would be missed.
     notYet: [
-      ...['write_relabel_configs', 'sigv4', 'azuread', 'google_iam', 'proxy_url', 'no_proxy'],
+      ...['sigv4', 'azuread', 'google_iam', 'proxy_url', 'no_proxy'],
       ...['proxy_from_environment', 'proxy_connect_header', 'follow_redirects', 'enable_http2'],
       ...['http_headers', 'round_robin_dns'],
     ],
@@ -63,6 +68,7 @@ export const DESTINATION_SECTIONS: Sections = {
     ignored: ['queue_config', 'send_exemplars', 'send_native_histograms', 'metadata_config'],
   },
   ...CREDENTIAL_SECTIONS,
+  ...RELABEL_SECTIONS,
 }
 
 /** @param directory that the paths of files are relative to */
@@ -79,6 +85,7 @@ export function destinationOf(
     headers: section.headers,
     credentials: credentialsOf(section, directory),
     tls: section.tls_config === undefined ? null : tlsOf(section.tls_config, directory),
+    relabelRules: section.write_relabel_configs.map(ruleOf),
   }
 }
 

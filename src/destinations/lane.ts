@@ -25,6 +25,7 @@ import type {
   Rewound,
 } from '../status/sources.ts'
 import type { Losses } from './losses.ts'
+import { Outgoing } from './outgoing.ts'
 import { replay } from './replay.ts'
 
 export type LaneParts = {
@@ -56,6 +57,7 @@ export class Lane implements QuarantineSource, RewindSource {
   readonly #parts: LaneParts
   readonly #post: Post
   readonly #destination: Destination
+  readonly #outgoing: Outgoing
   #delivery: Delivery
   readonly #quarantine: Quarantine
   readonly #stopping = new AbortController()
@@ -95,12 +97,18 @@ export class Lane implements QuarantineSource, RewindSource {
       onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
       decode: createRemoteWrite2Decoder(key),
     })
+    this.#outgoing = new Outgoing({
+      rules: config.relabelRules,
+      key,
+      destination: this.#destination,
+      onUnreadable: ({ counts, number }) => this.#loseDamaged(samplesOf(counts), number, number),
+    })
     const { cursor, samplesDone } = parts
     this.#delivery = this.#startDelivery({ lsn: cursor.position, samplesBefore: samplesDone })
   }
 
   #startDelivery(from: { lsn: number; samplesBefore: number }): Delivery {
-    const { log, cursor, clock, logger, losses, onCheckpoint } = this.#parts
+    const { log, cursor, clock, logger, onCheckpoint } = this.#parts
     const delivery = new Delivery({
       log,
       cursor,
@@ -108,7 +116,7 @@ export class Lane implements QuarantineSource, RewindSource {
       clock,
       decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null),
       deliver: (block, signal) =>
-        this.#destination.deliver(block, signal, block.number <= this.#inDoubtUpTo),
+        this.#outgoing.deliver(block, signal, block.number <= this.#inDoubtUpTo),
       inFlightMax: () => this.#destination.inFlightMax,
       merge: this.#parts.merge,
       onDelivered: ({ counts }) => {
@@ -116,9 +124,7 @@ export class Lane implements QuarantineSource, RewindSource {
       },
       onDamage: (samples, fromBlock, toBlock) => {
         this.#samplesDone += samples
-        this.#damagedSamples += samples
-        const reason = 'the log does not have these blocks any more: damaged, or taken away'
-        losses.tell({ kind: 'damaged', samples, fromBlock, toBlock, reason })
+        this.#loseDamaged(samples, fromBlock, toBlock)
       },
       onCheckpoint,
       onError: (error) => {
@@ -128,6 +134,12 @@ export class Lane implements QuarantineSource, RewindSource {
     })
     delivery.start()
     return delivery
+  }
+
+  #loseDamaged(samples: number, fromBlock: number, toBlock: number): void {
+    this.#damagedSamples += samples
+    const reason = 'these blocks are damaged, or not in the log any more'
+    this.#parts.losses.tell({ kind: 'damaged', samples, fromBlock, toBlock, reason })
   }
 
   /** Whether it runs as this says. */
@@ -165,6 +177,7 @@ export class Lane implements QuarantineSource, RewindSource {
       rewoundSamples: this.#rewoundSamples,
       damagedSamples: this.#damagedSamples,
       evictedSamples: this.#evictedSamples,
+      droppedSamples: this.#outgoing.droppedSamples,
       waitingSamples: totals.samples - this.#samplesDone,
       waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
       oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,

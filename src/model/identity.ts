@@ -60,6 +60,21 @@ export function addLabel(
   sum[3] = sum[3]! + labelWord(digests[n + 3]!, digests[v + 3]!)
 }
 
+/** The opposite of `addLabel`. */
+export function removeLabel(
+  sum: IdentitySum,
+  digests: Uint32Array,
+  name: number,
+  value: number,
+): void {
+  const n = name * DIGEST_WORDS
+  const v = value * DIGEST_WORDS
+  sum[0] = sum[0]! - labelWord(digests[n]!, digests[v]!)
+  sum[1] = sum[1]! - labelWord(digests[n + 1]!, digests[v + 1]!)
+  sum[2] = sum[2]! - labelWord(digests[n + 2]!, digests[v + 2]!)
+  sum[3] = sum[3]! - labelWord(digests[n + 3]!, digests[v + 3]!)
+}
+
 /**
  * One lane of a label: its name's word and its value's word, told apart by the turn, through
  * a permutation of 32 bits that no difference between its inputs survives (murmur3's).

@@ -1,6 +1,6 @@
 import { AT_OUT_STAMP, FAMILIES_MAX, FAMILY_OUT } from '../kernel/layout.ts'
 import { type Batch, DIGEST_WORDS } from '../model/batch.ts'
-import type { SymbolWriter } from './symbol-writer.ts'
+import type { SymbolWriter } from '../model/symbol-writer.ts'
 
 /** Of a family: the number of the message, its type, and the numbers of its help and its unit. */
 const FAMILY_WORDS = 4

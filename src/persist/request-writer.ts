@@ -2,9 +2,6 @@ import { AT_MISSING_FAMILY, AT_MISSING_SYMBOL, PUSH_BYTES_MAX } from '../kernel/
 import type { Batch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
-import { ProtobufWriter } from '../wire/protobuf-writer.ts'
-import { BatchSymbols } from './batch-symbols.ts'
-import { ExemplarList } from './exemplar-list.ts'
 import {
   CREATED_TIMESTAMP,
   EXEMPLAR_TIMESTAMP,
@@ -23,8 +20,11 @@ import {
   SAMPLE_VALUE,
   SAMPLES,
   TIMESERIES,
-} from './request-tags.ts'
-import { SymbolWriter } from './symbol-writer.ts'
+} from '../model/request-tags.ts'
+import { SymbolWriter } from '../model/symbol-writer.ts'
+import { ProtobufWriter } from '../wire/protobuf-writer.ts'
+import { BatchSymbols } from './batch-symbols.ts'
+import { ExemplarList } from './exemplar-list.ts'
 
 const VARINT_BYTES_MAX = 5
 /** Tag and length, a value, and two timestamps that are negative. */

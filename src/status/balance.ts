@@ -33,6 +33,8 @@ export type DestinationBalance = {
   damaged: number
   /** Made room for newer ones. */
   evicted: number
+  /** Of series that the rules for it drop. */
+  dropped: number
   waiting: number
   difference: number
 }
@@ -61,13 +63,13 @@ function destinationBalance(status: DestinationStatus): DestinationBalance {
   const quarantined = samplesOf(status.quarantined)
   const discarded = samplesOf(status.discarded)
   const { keptSamples: kept, damagedSamples: damaged, evictedSamples: evicted } = status
-  const waiting = status.waitingSamples
+  const { droppedSamples: dropped, waitingSamples: waiting } = status
   const owed = waitingAtStart + quarantinedAtStart + rewound + kept
   const settled =
-    forwarded + maybeStored + unsupported + quarantined + discarded + damaged + evicted
+    forwarded + maybeStored + unsupported + quarantined + discarded + damaged + evicted + dropped
   return {
     ...{ name, kept, waitingAtStart, quarantinedAtStart, rewound, forwarded, maybeStored },
-    ...{ unsupported, quarantined, discarded, damaged, evicted, waiting },
+    ...{ unsupported, quarantined, discarded, damaged, evicted, dropped, waiting },
     difference: owed - settled - waiting,
   }
 }

@@ -47,6 +47,12 @@ export function registerDestinations(registry: Registry, sources: MetricSources)
     labels,
     read: each(({ evictedSamples }) => evictedSamples),
   })
+  counters(
+    registry,
+    'sluice_forward_dropped_samples_total',
+    'Samples of series that write_relabel_configs drop.',
+    { labels, read: each(({ droppedSamples }) => droppedSamples) },
+  )
   counters(registry, 'sluice_forward_damaged_samples_total', 'Samples that the log has lost.', {
     labels,
     read: each(({ damagedSamples }) => damagedSamples),

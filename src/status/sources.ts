@@ -82,6 +82,8 @@ export type DestinationStatus = {
   damagedSamples: number
   /** Samples that made room for newer ones, because the configuration says so. */
   evictedSamples: number
+  /** Samples of series that its `write_relabel_configs` drop. */
+  droppedSamples: number
   /** In the log and not acknowledged yet. */
   waitingSamples: number
   waitingBytes: number

@@ -41,6 +41,7 @@ test('an empty file means the defaults that the README names', () => {
         headers: {},
         credentials: null,
         tls: null,
+        relabelRules: [],
       },
     ],
   })
@@ -80,6 +81,7 @@ remote_write:
         headers: { 'X-Scope-OrgID': '12' },
         credentials: null,
         tls: null,
+        relabelRules: [],
       },
     ],
   })

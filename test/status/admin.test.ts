@@ -127,6 +127,7 @@ test('the status of a gateway that has done nothing is whole, and all zeros', ()
           rewoundSamples: 0,
           damagedSamples: 0,
           evictedSamples: 0,
+          droppedSamples: 0,
           retries: 0,
           inFlightMax: 1,
           waitingSamples: 0,

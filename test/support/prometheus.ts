@@ -37,6 +37,8 @@ export type RemoteWriteOptions = {
   sendExemplars?: boolean
   sendNativeHistograms?: boolean
   batchSendDeadline?: string
+  /** `write_relabel_configs`, as in its configuration. */
+  relabel?: readonly object[]
 }
 
 const FEATURES = ['native-histograms', 'exemplar-storage', 'metadata-wal-records']
@@ -118,6 +120,7 @@ function configuration(options: PrometheusOptions): string {
       protobuf_message: each.message,
       send_exemplars: each.sendExemplars ?? true,
       send_native_histograms: each.sendNativeHistograms ?? true,
+      write_relabel_configs: each.relabel ?? [],
       metadata_config: { send: true, send_interval: '1s' },
       queue_config: { batch_send_deadline: each.batchSendDeadline ?? '500ms', max_shards: 4 },
     })),

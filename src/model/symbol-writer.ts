@@ -1,9 +1,7 @@
-import { DIGEST_WORDS, grown } from '../model/batch.ts'
-import { type DigestKey, digestBytes } from '../model/identity.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
-
-/** Field 4 of `io.prometheus.write.v2.Request`: symbols, length-delimited. */
-const SYMBOLS_TAG = (4 << 3) | 2
+import { DIGEST_WORDS, grown } from './batch.ts'
+import { type DigestKey, digestBytes } from './identity.ts'
+import { SYMBOLS } from './request-tags.ts'
 
 /**
  * The symbol table of one block: every string once, the empty one first (Remote Write
@@ -28,7 +26,7 @@ export class SymbolWriter {
   /** Only the empty symbol is left. */
   clear(): void {
     this.out.clear()
-    this.out.uint32(SYMBOLS_TAG)
+    this.out.uint32(SYMBOLS)
     this.out.uint32(0)
     this.#count = 1
     this.#slots.fill(0)
@@ -60,7 +58,7 @@ export class SymbolWriter {
     this.#digests = grown(this.#digests, this.#count * DIGEST_WORDS)
     for (let i = 0; i < DIGEST_WORDS; i++)
       this.#digests[symbol * DIGEST_WORDS + i] = digest[at + i]!
-    this.out.uint32(SYMBOLS_TAG)
+    this.out.uint32(SYMBOLS)
     this.out.lengthDelimited(bytes, from, to)
     if (this.#count * 2 > this.#slots.length) this.#rehash()
     return symbol

@@ -1,4 +1,5 @@
 /** Tags of `io.prometheus.write.v2.Request` and the messages in it. */
+export const SYMBOLS = (4 << 3) | 2
 export const TIMESERIES = (5 << 3) | 2
 export const LABELS_REFS = (1 << 3) | 2
 export const SAMPLES = (2 << 3) | 2
