@@ -11,7 +11,7 @@ const DIGITS = 6
 const TIMESTAMP_BYTES = 6
 
 export type LoadOptions = {
-  protocol: 'rw1' | 'rw2'
+  protocol: 'rw1' | 'rw2' | 'otlp'
   /** Active series; rounded up to whole pushes. */
   series: number
   pushSamples?: number
@@ -23,6 +23,8 @@ export type LoadOptions = {
   startMs: number
   /** Between two rounds, in event time. */
   intervalMs?: number
+  /** Of OTLP: whether the target adds a `target_info` for each resource. */
+  hasTargetInfo?: boolean
 }
 
 type Place = { at: number; instance: number }

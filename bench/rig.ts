@@ -9,7 +9,7 @@ import type { Arrived, SinkOrders } from './sink.ts'
 import { startTarget, type Target, type TargetOptions } from './target.ts'
 
 export type Plan = Omit<TargetOptions, 'directory' | 'sink'> & {
-  protocol: 'rw1' | 'rw2'
+  protocol: 'rw1' | 'rw2' | 'otlp'
   series: number
   pushSamples?: number
   /** Share of the series that are new in each round. */
@@ -109,7 +109,10 @@ export class Rig {
       stops.defer(() => target.child.stop().then(() => undefined))
       const sender = startHelper<SenderOrders>('sender.ts')
       stops.defer(() => sender.stop())
-      const { samplesPerRound } = await sender.ask('aim', aimOf(plan, target.url))
+      const { samplesPerRound } = await sender.ask(
+        'aim',
+        aimOf(plan, plan.protocol === 'otlp' ? target.otlpUrl : target.url),
+      )
       const residentBytesAtStart = await residentBytes(target.child.process.pid!)
       return new Rig(plan, { target, sink, sender, residentBytesAtStart, samplesPerRound }, stops)
     } catch (error) {
@@ -273,7 +276,9 @@ function aimOf(plan: Plan, url: string) {
   const { protocol, series, churn = 0, pushSamples = PUSH_SAMPLES, senders = 1 } = plan
   // A sample of the past would be taken for one that its sender has already forwarded.
   const startMs = Date.now() + 1_000
-  const load = { protocol, series, churn, pushSamples, startMs, intervalMs: INTERVAL_MS }
+  const hasTargetInfo = plan.name === 'sluice'
+  const which = { protocol, series, churn, pushSamples, hasTargetInfo }
+  const load = { ...which, startMs, intervalMs: INTERVAL_MS }
   const loads = [load, { ...load, shift: 700 }].slice(0, senders)
   return { url, protocol, loads, connections: plan.connections ?? CONNECTIONS }
 }

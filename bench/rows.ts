@@ -1,6 +1,7 @@
 import { backlog } from './backlog.ts'
 import { type Context, type Row, SERIES } from './context.ts'
 import { latency } from './latency.ts'
+import { POINTS_PER_PUSH } from './otlp-load.ts'
 import { pair } from './pair.ts'
 import { type Plan, Rig, type Window } from './rig.ts'
 import { costOf, lineOf, steadyWindow } from './steady.ts'
@@ -21,6 +22,7 @@ export const ROWS: Row[] = [
   },
   { name: 'pair', run: pair },
   { name: 'small', run: steady('small', SMALL) },
+  { name: 'otlp', run: otlp },
   { name: 'page-cache', run: pageCache },
   { name: 'latency', run: latency },
   { name: 'backlog', run: backlog },
@@ -58,6 +60,21 @@ function steady(row: string, load: Omit<Plan, 'name'>): Row['run'] {
     await using rig = await Rig.start(plan, setting)
     const line = lineOf(row, plan, await steadyWindow(rig, setting))
     yield row === 'rw2' ? { ...line, peersIn: ['rw1'] } : line
+  }
+}
+
+/** A Collector's exports; all attributes of the resource become labels, as vmagent has it. */
+async function* otlp({ setting, peers, sluice }: Context): AsyncGenerator<Measurement> {
+  const settings = { otlp: { promote_all_resource_attributes: true } }
+  const load = { protocol: 'otlp', series: SERIES, settings } as const
+  const rivals = peers.filter((name) => name === 'vmagent').map((name) => ({ ...load, name }))
+  for (const plan of [...rivals, { ...load, name: 'sluice' as const, ...sluice }]) {
+    await using rig = await Rig.start(plan, setting)
+    const window = await steadyWindow(rig, setting)
+    const perPoint = window.cpuMicros / (window.sent.pushes * POINTS_PER_PUSH)
+    const note = `${perPoint.toFixed(2)} µs per data point`
+    const line = lineOf('otlp', plan, window)
+    yield { ...line, note, more: { ...line.more, cpuMicrosPerPoint: perPoint } }
   }
 }
 

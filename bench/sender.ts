@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import autocannon from 'autocannon'
 import { obey } from './helper.ts'
 import { Load, type LoadOptions } from './load.ts'
+import { OtlpLoad } from './otlp-load.ts'
 
 export type Aim = {
   url: string
-  protocol: 'rw1' | 'rw2'
+  protocol: LoadOptions['protocol']
   /** One load per sender; all senders of a round push the same series. */
   loads: LoadOptions[]
   connections: number
@@ -31,22 +32,27 @@ export type Sent = {
  */
 type Lane = { bodies: Iterator<Buffer>; pushes: number }
 
-type Make = (load: Load, push: number, round: number) => Buffer
+type AnyLoad = Load | OtlpLoad
+
+type Make = (load: AnyLoad, push: number, round: number) => Buffer
 
 const HEADERS = {
   rw1: {
     'content-type': 'application/x-protobuf',
+    'content-encoding': 'snappy',
     'x-prometheus-remote-write-version': '0.1.0',
   },
   rw2: {
     'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+    'content-encoding': 'snappy',
     'x-prometheus-remote-write-version': '2.0.0',
   },
+  otlp: { 'content-type': 'application/x-protobuf', 'content-encoding': 'gzip' },
 }
 
 let url = ''
 let headers: Record<string, string> = {}
-let loads: Load[] = []
+let loads: AnyLoad[] = []
 let connections = 0
 let lanes: Lane[] = []
 /** Of each answer of the current sending, and when the last one came. */
@@ -56,8 +62,10 @@ let lastMs = 0
 const orders = {
   aim: (aim: Aim): { samplesPerRound: number } => {
     url = aim.url
-    headers = { ...HEADERS[aim.protocol], 'content-encoding': 'snappy' }
-    loads = aim.loads.map((load) => new Load(load))
+    headers = HEADERS[aim.protocol]
+    loads = aim.loads.map((load) =>
+      load.protocol === 'otlp' ? new OtlpLoad(load) : new Load(load),
+    )
     const { pushesPerRound, pushSamples } = loads[0]!
     connections = Math.min(aim.connections, pushesPerRound)
     return { samplesPerRound: pushesPerRound * pushSamples }

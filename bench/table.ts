@@ -4,7 +4,7 @@ import type { TargetName } from './target.ts'
 export type Measurement = {
   row: string
   target: TargetName
-  protocol: 'rw1' | 'rw2'
+  protocol: 'rw1' | 'rw2' | 'otlp'
   series: number
   cpuMicrosPerSample?: number
   samplesPerSecond?: number

@@ -30,18 +30,20 @@ export type SluiceSettings = {
   storage?: { acknowledge?: 'fsync' | 'page_cache' }
   dedup?: { max_series?: number }
   limits?: { intake_threads?: number }
+  otlp?: { promote_all_resource_attributes?: boolean }
 }
 
 export type Target = {
   name: TargetName
-  /** Takes pushes. */
+  /** Takes pushes of remote write. */
   url: string
+  otlpUrl: string
   /** Has metrics. */
   adminUrl: string
   child: Child
 }
 
-type Command = { executable: string; args: string[]; url: string; ready: string }
+type Command = { executable: string; args: string[]; url: string; otlpPath: string; ready: string }
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -60,7 +62,9 @@ export async function startTarget(options: TargetOptions): Promise<Target> {
     await child.kill()
     throw error
   }
-  return { name, url: command.url, adminUrl: new URL('/', command.ready).href, child }
+  const { url, ready, otlpPath } = command
+  const otlpUrl = new URL(otlpPath, url).href
+  return { name, url, otlpUrl, adminUrl: new URL('/', ready).href, child }
 }
 
 const COMMANDS: Record<TargetName, (options: TargetOptions, port: number) => Promise<Command>> = {
@@ -73,6 +77,7 @@ const COMMANDS: Record<TargetName, (options: TargetOptions, port: number) => Pro
       executable: process.execPath,
       args: [...profile, join(source, 'src', 'main.ts'), 'serve', '--config', path],
       url: `http://127.0.0.1:${port}/api/v1/write`,
+      otlpPath: '/v1/metrics',
       ready: `http://127.0.0.1:${admin}/-/ready`,
     }
   },
@@ -85,8 +90,11 @@ const COMMANDS: Record<TargetName, (options: TargetOptions, port: number) => Pro
       `-remoteWrite.url=${sink}`,
       '-remoteWrite.forcePromProto=true',
       `-remoteWrite.tmpDataPath=${join(directory, 'queue')}`,
+      '-opentelemetry.usePrometheusNaming',
+      '-opentelemetry.promoteScopeMetadata=false',
     ],
     url: `http://127.0.0.1:${port}/api/v1/write`,
+    otlpPath: '/opentelemetry/v1/metrics',
     ready: `http://127.0.0.1:${port}/health`,
   }),
 
@@ -103,6 +111,7 @@ const COMMANDS: Record<TargetName, (options: TargetOptions, port: number) => Pro
         '--web.enable-remote-write-receiver',
       ],
       url: `http://127.0.0.1:${port}/api/v1/write`,
+      otlpPath: '/api/v1/otlp/v1/metrics',
       ready: `http://127.0.0.1:${port}/-/ready`,
     }
   },
@@ -112,13 +121,19 @@ type Place = { directory: string; sink: string; port: number; admin: number }
 
 /** JSON is YAML. */
 function sluiceConfig(options: SluiceSettings & Place): string {
-  const { directory, sink, port, admin, storage, dedup, limits } = options
+  const { directory, sink, port, admin, storage, dedup, limits, otlp } = options
   return JSON.stringify({
-    listen: { write: `127.0.0.1:${port}`, admin: `127.0.0.1:${admin}` },
+    listen: {
+      write: `127.0.0.1:${port}`,
+      admin: `127.0.0.1:${admin}`,
+      otlp_http: 'off',
+      otlp_grpc: 'off',
+    },
     storage: { path: join(directory, 'data'), ...storage },
     remote_write: [{ url: sink }],
     ...(dedup !== undefined && { dedup }),
     ...(limits !== undefined && { limits }),
+    ...(otlp !== undefined && { otlp }),
   })
 }
 

@@ -90,7 +90,7 @@ async function startSluice(started: Started, destination: string) {
   const write = `127.0.0.1:${await freePort(PORTS.write)}`
   const admin = `127.0.0.1:${await freePort(PORTS.admin)}`
   const configuration = {
-    listen: { write, admin },
+    listen: { write, admin, otlp_http: 'off', otlp_grpc: 'off' },
     storage: { path: join(directory, 'data') },
     remote_write: [{ url: destination }],
   }

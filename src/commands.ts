@@ -5,9 +5,10 @@ import { systemClock } from './base/clock.ts'
 import { nodeDisk } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import { createLogger, type Logger } from './base/log.ts'
-import { addressText } from './base/units.ts'
+import { type Address, addressText } from './base/units.ts'
 import { VERSION } from './base/version.ts'
 import { type Config, type Flags, parseConfig } from './config/config.ts'
+import type { Gateway } from './gateway.ts'
 import { operateQuarantine, operateRewind, QUARANTINE_USAGE, REWIND_USAGE } from './operate.ts'
 
 const USAGE = `sluice ${VERSION}: a Prometheus remote-write gateway
@@ -101,6 +102,7 @@ async function serve(args: string[]): Promise<number> {
   log.info('sluice is ready', {
     version: VERSION,
     write: addressText({ host: config.listen.write.host, port: gateway.writePort }),
+    ...otlpAddresses(config, gateway),
     admin: addressText({ host: config.listen.admin.host, port: gateway.adminPort }),
     remoteWrite: config.remoteWrite.map(({ url }) => url),
     data: config.storage.path,
@@ -109,6 +111,15 @@ async function serve(args: string[]): Promise<number> {
   await gateway.stop()
   log.info('sluice has stopped')
   return 0
+}
+
+function otlpAddresses({ listen }: Config, { otlpHttpPort, otlpGrpcPort }: Gateway) {
+  const shown = (address: Address | null, port: number | null) =>
+    address === null || port === null ? 'off' : addressText({ host: address.host, port })
+  return {
+    otlpHttp: shown(listen.otlpHttp, otlpHttpPort),
+    otlpGrpc: shown(listen.otlpGrpc, otlpGrpcPort),
+  }
 }
 
 async function check(args: string[]): Promise<number> {

@@ -47,6 +47,9 @@ export type GatewayParts = {
 
 export type Gateway = {
   writePort: number
+  /** Null: not at all. */
+  otlpHttpPort: number | null
+  otlpGrpcPort: number | null
   adminPort: number
   /**
    * Reads the configuration anew, and forwards to its destinations from now on.
@@ -76,7 +79,9 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const intake = createIntake({
       ...store,
       ...parts,
-      address: config.listen.write,
+      listeners: config.listen,
+      tls: config.listen.tls,
+      otlp: config.otlp,
       threads: config.limits.intakeThreads,
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
@@ -113,10 +118,11 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const adminServer = createServer({ ...config.listen.admin, routes, ...parts })
     const adminPort = await adminServer.start()
     stops.push(() => adminServer.stop(DRAIN_MS))
-    const writePort = await intake.start()
+    const ports = await intake.start()
     isOpen = true
     stops.push(() => intake.stop())
-    return { writePort, adminPort, reload, stop }
+    const { write: writePort, otlpHttp: otlpHttpPort, otlpGrpc: otlpGrpcPort } = ports
+    return { writePort, otlpHttpPort, otlpGrpcPort, adminPort, reload, stop }
   } catch (error) {
     await stop()
     throw error

@@ -13,9 +13,9 @@ const BLOCK_SAMPLES_MAX = 10_000
 /** A smaller push shares a block, and with it a request to the destination, with others. */
 const ADOPTED_SAMPLES_MIN = 1_000
 
-export type Protocol = 'rw1' | 'rw2'
+export type Protocol = 'rw1' | 'rw2' | 'otlp' | 'otlp-json' | 'otlp-grpc'
 
-/** One authenticated request: compressed as it came. */
+/** One authenticated request: of remote write compressed as it came, of OTLP decompressed. */
 export type Push = {
   sender: Sender
   protocol: Protocol
@@ -73,6 +73,7 @@ export function digestOf({ protocol, sender, body }: Push): PushDigest {
 
 /** Fills `batch` from a push; returns why it is malformed as a whole, or null. */
 export function readPush(parts: ReadParts, { protocol, body }: Push, batch: Batch): string | null {
+  if (protocol !== 'rw1' && protocol !== 'rw2') return parts.decode[protocol](body, batch)
   // An empty Remote Write 1.0 message is an empty body, and some senders probe with it.
   if (body.length === 0 && protocol === 'rw1') return parts.decode.rw1(body, batch)
   const dishonest = parts.inspect(body)
@@ -148,7 +149,8 @@ export function createIngest(parts: IngestParts) {
     }
     countBatch(counters, written, batch)
     if (batch.rejections.isEmpty) return { kind: 'accepted', written }
-    return { kind: 'partial', written, reason: sentence(batch.rejections) }
+    const { points: rejectedPoints } = batch.rejections
+    return { kind: 'partial', written, rejectedPoints, reason: sentence(batch.rejections) }
   }
 
   return { withoutReading, countMalformed, take, counters }

@@ -24,6 +24,7 @@ const DOORS = [
     only: [
       ...['base/disk.ts', 'base/secret-file.ts', 'commands.ts', 'kernel/kernel.ts'],
       'persist/lock.ts',
+      'receive/certificates.ts',
     ],
   },
   { what: /\bprocess\.env\b/, only: [] },

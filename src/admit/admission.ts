@@ -5,7 +5,7 @@ import { Exemplars } from './exemplars.ts'
 import { MetadataMemory } from './metadata.ts'
 import { metricName } from './metric-name.ts'
 import { PlainJudge, type PushContext } from './plain-judge.ts'
-import { describeRefusal, type Refusal } from './refusal.ts'
+import { AHEAD_MS_MAX, countPoint, describeRefusal, type Refusal } from './refusal.ts'
 import {
   BLOCK,
   FAMILY,
@@ -20,9 +20,6 @@ import {
   SeriesTable,
 } from './series-table.ts'
 import { UndoLog } from './undo.ts'
-
-/** Prometheus refuses samples further ahead of its clock than this, and so do we, at the door. */
-const AHEAD_MS_MAX = 10 * 60_000
 
 /** A full round over the table takes this many sweeps of one second each. */
 const SWEEPS_PER_ROUND = 60
@@ -152,7 +149,6 @@ export class Admission {
     nowMs: number,
     nowSeconds: number,
   ): void {
-    const judgement = this.#judgement
     const { table } = this
     const identity = series * DIGEST_WORDS
     let row = table.find(batch.seriesIdentity, identity, this.#guess)
@@ -166,15 +162,14 @@ export class Admission {
     this.#carries[series] = 0
     batch.seriesFamily[series] = 0
     if (from === to) return
-
-    const keptBefore = samplesOf(judgement.kept)
+    const keptBefore = samplesOf(this.#judgement.kept)
     if (row < 0) this.#passUntracked(batch, from, to, block, nowMs)
     else {
       table.words[row * ROW_WORDS + SEEN_SECONDS] = nowSeconds
       this.#judgeSamples(batch, from, to, row, isNew, block, nowMs)
       if (this.metadata.epoch !== 0) this.#describe(batch, series, row)
     }
-    const kept = samplesOf(judgement.kept) - keptBefore
+    const kept = samplesOf(this.#judgement.kept) - keptBefore
     if (kept > 0) this.#carries[series] = 1
     else if (isNew) table.remove(row)
     if (kept === 0 && isNew) this.#seriesRow[series] = -1
@@ -245,8 +240,8 @@ export class Admission {
 
   /** Prometheus measures its window from the newest sample of all, not of the series. */
   #isTakenLate(timestampMs: number): boolean {
-    const windowMs = this.outOfOrderWindowMs
-    return windowMs > 0 && timestampMs >= this.#newestMs - windowMs
+    if (this.outOfOrderWindowMs === 0) return false
+    return timestampMs >= this.#newestMs - this.outOfOrderWindowMs
   }
 
   /** The table is full: better a duplicate than a loss. Order then waits for the block before. */
@@ -276,6 +271,11 @@ export class Admission {
   }
 
   #refuse(batch: Batch, sample: number, reason: Refusal, nowMs: number): void {
+    // What was derived is said again with each push, and no sender needs to know.
+    if (!countPoint(batch, sample)) {
+      this.duplicateSamples += 1
+      return
+    }
     const kind = batch.sampleHistogramEnd[sample]! > 0 ? 'histograms' : 'samples'
     this.#judgement.refused[kind] += 1
     const rowAt = this.#seriesRow[batch.sampleSeries[sample]!]! * ROW_DOUBLES

@@ -26,7 +26,7 @@ export class ReplayMemory {
   /** Samples, histograms and exemplars written. */
   readonly #written = new Uint32Array(ANSWERS_MAX * 3)
   /** What was refused, of the few answers that say so. */
-  readonly #reasons = new Map<number, string>()
+  readonly #refused = new Map<number, { rejectedPoints: number; reason: string }>()
   readonly #index: RowIndex
   #oldest = 0
   #next = 0
@@ -47,10 +47,10 @@ export class ReplayMemory {
     if (row < 0 || nowMs - this.#sinceMs[row]! > REMEMBERED_MS) return undefined
     const [samples, histograms, exemplars] = this.#written.subarray(row * 3, row * 3 + 3)
     const written = { samples: samples!, histograms: histograms!, exemplars: exemplars! }
-    const reason = this.#reasons.get(row)
-    return reason === undefined
+    const refused = this.#refused.get(row)
+    return refused === undefined
       ? { kind: 'accepted', written }
-      : { kind: 'partial', written, reason }
+      : { kind: 'partial', written, ...refused }
   }
 
   /** Only for pushes whose good part is on disk. Times are monotonic milliseconds. */
@@ -64,7 +64,10 @@ export class ReplayMemory {
     this.#digests.set(digest, row * DIGEST_WORDS)
     this.#sinceMs[row] = nowMs
     this.#written.set([samples, histograms, exemplars], row * 3)
-    if (outcome.kind === 'partial') this.#reasons.set(row, outcome.reason)
+    if (outcome.kind === 'partial') {
+      const { rejectedPoints, reason } = outcome
+      this.#refused.set(row, { rejectedPoints, reason })
+    }
     this.#next += 1
     this.#index.add(row)
   }
@@ -79,7 +82,7 @@ export class ReplayMemory {
       if (this.size < ANSWERS_MAX && nowMs - this.#sinceMs[row]! <= REMEMBERED_MS) return
       this.#index.remove(row)
       this.#digests.fill(0, row * DIGEST_WORDS, (row + 1) * DIGEST_WORDS)
-      this.#reasons.delete(row)
+      this.#refused.delete(row)
       this.#oldest += 1
     }
   }

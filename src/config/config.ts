@@ -1,18 +1,30 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { readSettings, type Sections, setting } from '../base/settings.ts'
+import type { TlsFiles } from '../base/tls-files.ts'
 import { type Address, addressText, parseAddress, parseSize } from '../base/units.ts'
+import type { OtlpOptions } from '../otlp/options.ts'
 import {
   DESTINATION,
   DESTINATION_SECTIONS,
   type DestinationConfig,
   destinationOf,
 } from './destination.ts'
+import { OTLP, OTLP_SECTION, otlpOf } from './otlp.ts'
 
 export type { DestinationConfig } from './destination.ts'
 
 /** Everything that can be set, complete and frozen. */
 export type Config = {
-  readonly listen: { readonly write: Address; readonly admin: Address }
+  readonly listen: {
+    readonly write: Address
+    /** Null: OTLP is not taken there. */
+    readonly otlpHttp: Address | null
+    readonly otlpGrpc: Address | null
+    readonly admin: Address
+    /** Of what senders connect to. */
+    readonly tls: TlsFiles | null
+  }
   readonly storage: {
     readonly path: string
     /** Undefined: a share of the file system, which only a look at it can tell. */
@@ -20,6 +32,7 @@ export type Config = {
     readonly onFull: 'reject' | 'drop_oldest'
     readonly acknowledge: 'fsync' | 'page_cache'
   }
+  readonly otlp: OtlpOptions
   readonly dedup: { readonly maxSeries: number }
   readonly limits: { readonly intakeThreads: number }
   /** At least one; their names differ. */
@@ -35,9 +48,26 @@ export const FLAG_PATHS = {
 } as const
 export type Flags = { readonly [flag in keyof typeof FLAG_PATHS]?: string | undefined }
 
+const LISTEN_TLS = {
+  cert_file: setting('a file', (text) => text || null),
+  key_file: setting('a file', (text) => text || null),
+  client_ca_file: setting('a file', (text) => text || null).optional(),
+}
+
+/** In an object, because what is off is no value of a setting. */
+function otlpAddress(byDefault: string) {
+  return setting('an address such as 0.0.0.0:4318, or off', (text) => {
+    const address = text === 'off' ? null : parseAddress(text)
+    return address === null && text !== 'off' ? null : { address }
+  }).prefault(byDefault)
+}
+
 const LISTEN = {
   write: setting('an address such as 0.0.0.0:9201', parseAddress).prefault('0.0.0.0:9201'),
+  otlp_http: otlpAddress('0.0.0.0:4318'),
+  otlp_grpc: otlpAddress('0.0.0.0:4317'),
   admin: setting('an address such as 127.0.0.1:9202', parseAddress).prefault('127.0.0.1:9202'),
+  tls: z.strictObject(LISTEN_TLS).optional(),
 }
 
 const STORAGE = {
@@ -76,6 +106,7 @@ const DESTINATIONS_MAX = 16
 const ROOT = {
   listen: z.strictObject(LISTEN).prefault({}),
   storage: z.strictObject(STORAGE).prefault({}),
+  otlp: OTLP.prefault({}),
   dedup: z.strictObject(DEDUP).prefault({}),
   limits: z.strictObject(LIMITS).prefault({}),
   remote_write: z
@@ -100,8 +131,10 @@ const SCHEMA = z.strictObject(ROOT).superRefine(({ listen, remote_write }, conte
 })
 
 const SECTIONS: Sections = {
-  '': { known: Object.keys(ROOT), notYet: ['clusters', 'relabel_configs', 'otlp'] },
-  listen: { known: Object.keys(LISTEN), notYet: ['otlp_http', 'otlp_grpc', 'tls'] },
+  '': { known: Object.keys(ROOT), notYet: ['clusters', 'relabel_configs'] },
+  listen: { known: Object.keys(LISTEN) },
+  'listen.tls': { known: Object.keys(LISTEN_TLS) },
+  otlp: OTLP_SECTION,
   storage: { known: Object.keys(STORAGE) },
   dedup: { known: Object.keys(DEDUP) },
   limits: { known: Object.keys(LIMITS) },
@@ -131,18 +164,37 @@ export function parseConfig(
 }
 
 function configOf(value: z.infer<typeof SCHEMA>, directory: string): Config {
-  const { listen, storage, dedup, limits, remote_write } = value
+  const { listen, storage, otlp, dedup, limits, remote_write } = value
+  const { tls, write, admin, otlp_http, otlp_grpc } = listen
   return {
-    listen,
+    listen: {
+      write,
+      otlpHttp: otlp_http.address,
+      otlpGrpc: otlp_grpc.address,
+      admin,
+      tls: tls === undefined ? null : tlsFilesOf(tls, directory),
+    },
     storage: {
       path: storage.path,
       quotaBytes: storage.quota,
       onFull: storage.on_full,
       acknowledge: storage.acknowledge,
     },
+    otlp: otlpOf(otlp),
     dedup: { maxSeries: dedup.max_series },
     limits: { intakeThreads: limits.intake_threads },
     remoteWrite: remote_write.map((section) => destinationOf(section, directory)),
+  }
+}
+
+function tlsFilesOf(
+  { cert_file, key_file, client_ca_file }: NonNullable<z.infer<typeof SCHEMA>['listen']['tls']>,
+  directory: string,
+): TlsFiles {
+  return {
+    certFile: resolve(directory, cert_file),
+    keyFile: resolve(directory, key_file),
+    clientCaFile: client_ca_file === undefined ? null : resolve(directory, client_ca_file),
   }
 }
 

@@ -77,6 +77,10 @@ export class Buckets {
       else reader.skip(tag)
     }
     reader.leave(outer)
+    this.addSpan(offset, length)
+  }
+
+  addSpan(offset: number, length: number): void {
     const place = this.spanCount++
     if (this.spanCount > HISTOGRAM_BUCKETS_MAX) return
     this.#spanOffset = grown(this.#spanOffset, this.spanCount)

@@ -70,7 +70,8 @@ function exemplarProblem(labels: LabelList, timestampMs: number): (() => string)
   return () => `timestamp ${timestampMs} is beyond 2^53 milliseconds, of ${labels.describe()}`
 }
 
-function addExemplar(
+/** Appends an exemplar of the last series, with the labels that were settled. */
+export function addExemplar(
   batch: Batch,
   labels: LabelList,
   timestampMs: number,

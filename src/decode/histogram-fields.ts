@@ -39,14 +39,14 @@ export function createHistogramFields(): HistogramFields {
 
 /** Reads one Histogram message of either version, up to the reader's limit. */
 export function readHistogram(reader: ProtobufReader, fields: HistogramFields): void {
-  clear(fields)
+  clearHistogram(fields)
   while (reader.hasMore()) {
     const tag = reader.uint32()
     if (!readScalar(tag, reader, fields) && !readRepeated(tag, reader, fields)) reader.skip(tag)
   }
 }
 
-function clear(fields: HistogramFields): void {
+export function clearHistogram(fields: HistogramFields): void {
   setCount(fields.count, 'integer', 0, 0)
   setCount(fields.zeroCount, 'integer', 0, 0)
   setDouble(fields.sum, 0, 0)
@@ -66,7 +66,7 @@ export function setCount(count: Count, kind: Count['kind'], low: number, high: n
   count.high = high
 }
 
-function setDouble(field: Words64, low: number, high: number): void {
+export function setDouble(field: Words64, low: number, high: number): void {
   field.length = 0
   field.push(low, high)
 }

@@ -2,7 +2,7 @@ import { ReplayMemory } from '../admit/replay.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { release } from '../base/memory.ts'
-import type { Address } from '../base/units.ts'
+import type { TlsFiles } from '../base/tls-files.ts'
 import {
   createIngest,
   digestOf,
@@ -14,17 +14,21 @@ import {
 import { createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { Outcome } from '../model/outcome.ts'
+import type { OtlpOptions } from '../otlp/options.ts'
 import { PERMIT_BYTES, PERMIT_BYTES_MIN, Permits } from '../receive/permit.ts'
 import { createServer } from '../receive/server.ts'
 import type { RequestStatus } from '../status/sources.ts'
 import { createEndpoint, DRAIN_MS } from './endpoint.ts'
+import { type Listeners, mapListeners } from './listeners.ts'
 import { Pool } from './pool.ts'
 import { createReadParts } from './reader.ts'
 
 export type IntakeParts = Omit<IngestParts, 'replay'> & {
-  address: Address
+  listeners: Listeners
+  tls: TlsFiles | null
   threads: number
   key: DigestKey
+  otlp: OtlpOptions
   clock: Clock
   /** In [0, 1). */
   random: () => number
@@ -33,8 +37,8 @@ export type IntakeParts = Omit<IngestParts, 'replay'> & {
 
 /** Where pushes come in, in this thread or in several, and what became of them. */
 export type Intake = {
-  /** Resolves with the port; throws LISTEN_FAILED, and then nothing is left running. */
-  start(): Promise<number>
+  /** Resolves with the ports; throws LISTEN_FAILED, and then nothing is left running. */
+  start(): Promise<Listeners<number>>
   counters: IngestCounters
   /** Brings `requests` up to date. */
   refresh(): Promise<void>
@@ -51,10 +55,10 @@ export function createIntake(parts: IntakeParts): Intake {
 
 /** Everything in this thread: nothing costs less. */
 function inThisThread(parts: IntakeParts): Intake {
-  const { address, key, clock, random, log } = parts
+  const { listeners, tls, key, clock, random, log } = parts
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
   const batch = createBatch()
-  const readParts = createReadParts(key)
+  const readParts = createReadParts(key, parts.otlp)
   const permits = new Permits()
 
   async function receive(push: Push): Promise<Outcome> {
@@ -76,25 +80,30 @@ function inThisThread(parts: IntakeParts): Intake {
     return outcome
   }
 
-  const endpointParts = { address, ingest: receive, permits, clock, random, log, isShared: false }
-  const { server, counters } = createEndpoint(endpointParts)
+  const common = { listeners, tls, permits, clock, random, log }
+  const endpoint = createEndpoint({ ...common, ingest: receive, isShared: false })
   return {
-    start: () => server.start(),
+    start: () => endpoint.start(),
     counters: ingest.counters,
     refresh: async () => {},
-    requests: () => [{ ...counters, withoutRoom: permits.refused, bodyBytes: permits.inUseBytes }],
+    requests: () => {
+      const { refused: withoutRoom, inUseBytes: bodyBytes } = permits
+      return [{ ...endpoint.counters(), withoutRoom, bodyBytes }]
+    },
     bodyBytesMax: permits.limitBytes,
-    stop: () => server.stop(DRAIN_MS),
+    stop: () => endpoint.stop(DRAIN_MS),
   }
 }
 
 /** Threads that read, and this one, which judges. */
 function inThreads(parts: IntakeParts): Intake {
-  const { address, threads, key, clock, log } = parts
+  const { listeners, tls, threads, key, otlp, clock, log } = parts
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
   const permitBytes = Math.max(PERMIT_BYTES / threads, PERMIT_BYTES_MIN)
   const pool = new Pool({
     key,
+    otlp,
+    tls,
     threads,
     permitBytes,
     take: async (arrival) => ingest.withoutReading(arrival.digest) ?? ingest.take(arrival),
@@ -102,13 +111,16 @@ function inThreads(parts: IntakeParts): Intake {
     log,
   })
 
-  async function start(): Promise<number> {
+  async function start(): Promise<Listeners<number>> {
     // On a shared port nobody would notice another process that listens there, too.
-    const probe = createServer({ ...address, routes: {}, clock, log })
-    const port = await probe.start()
-    await probe.stop(0)
-    await pool.start({ ...address, port })
-    return port
+    const free = await mapListeners(listeners, async (address) => {
+      const probe = createServer({ ...address, routes: {}, clock, log })
+      const port = await probe.start()
+      await probe.stop(0)
+      return { ...address, port }
+    })
+    await pool.start(free)
+    return mapListeners(free, async ({ port }) => port)
   }
 
   return {

@@ -1,16 +1,20 @@
 import type { PushDigest } from '../admit/replay.ts'
 import type { LogFields } from '../base/log.ts'
-import type { Address } from '../base/units.ts'
+import type { TlsFiles } from '../base/tls-files.ts'
 import type { KernelMemory } from '../kernel/kernel.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { PlainRejections } from '../model/rejection.ts'
+import type { OtlpOptions } from '../otlp/options.ts'
 import type { RequestStatus } from '../status/sources.ts'
+import type { Listeners } from './listeners.ts'
 
 /** What an intake thread is started with. */
 export type ThreadData = {
-  address: Address
+  listeners: Listeners
+  tls: TlsFiles | null
   /** That of the digests: identities are compared between threads. */
   key: Uint32Array
+  otlp: OtlpOptions
   /** One for each push that may be read and not judged yet. */
   memories: KernelMemory[]
   permitBytes: number

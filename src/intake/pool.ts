@@ -2,13 +2,15 @@ import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import { copyOf } from '../base/memory.ts'
-import type { Address } from '../base/units.ts'
+import type { TlsFiles } from '../base/tls-files.ts'
 import type { Arrival } from '../ingest.ts'
 import { AT_IS_IN_USE } from '../kernel/layout.ts'
 import { type Batch, createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { Outcome } from '../model/outcome.ts'
+import type { OtlpOptions } from '../otlp/options.ts'
 import type { RequestStatus } from '../status/sources.ts'
+import type { Listeners } from './listeners.ts'
 import type { FromThread, ThreadData, ToThread } from './messages.ts'
 
 /** Pushes that a thread may have read and not handed over: more are read only when one is free. */
@@ -16,6 +18,8 @@ const BATCHES_PER_THREAD = 4
 
 export type PoolParts = {
   key: DigestKey
+  otlp: OtlpOptions
+  tls: TlsFiles | null
   threads: number
   permitBytes: number
   /** The batch is done with when it returns. */
@@ -47,13 +51,13 @@ export class Pool {
   }
 
   /** @throws LISTEN_FAILED; then no thread is left */
-  async start(address: Address): Promise<void> {
+  async start(listeners: Listeners): Promise<void> {
     this.#isStopping = false
-    try {
-      for (let i = 0; i < this.#parts.threads; i++) await this.#add(address)
-    } catch (error) {
+    const starting = Array.from({ length: this.#parts.threads }, () => this.#add(listeners))
+    for (const started of await Promise.allSettled(starting)) {
+      if (started.status === 'fulfilled') continue
       await this.stop()
-      throw error
+      throw started.reason
     }
   }
 
@@ -72,21 +76,21 @@ export class Pool {
     await Promise.all(this.#threads.map((thread) => thread.stop()))
   }
 
-  async #add(address: Address): Promise<void> {
-    const thread = new Thread(address, this.#parts)
+  async #add(listeners: Listeners): Promise<void> {
+    const thread = new Thread(listeners, this.#parts)
     this.#threads.push(thread)
-    void this.#replaceAtEnd(thread, address)
+    void this.#replaceAtEnd(thread, listeners)
     await thread.listening
   }
 
-  async #replaceAtEnd(thread: Thread, address: Address): Promise<void> {
+  async #replaceAtEnd(thread: Thread, listeners: Listeners): Promise<void> {
     const error = await thread.ended
     this.#threads = this.#threads.filter((one) => one !== thread)
     this.#ended.push(thread.counters)
     if (this.#isStopping || !thread.isListening) return
     this.#parts.log.error('an intake thread ended by a fault of the gateway', { error })
     try {
-      await this.#add(address)
+      await this.#add(listeners)
     } catch (again) {
       this.#parts.log.error('an intake thread cannot be started', { error: again })
     }
@@ -114,12 +118,12 @@ class Thread {
   #onCounters: (() => void)[] = []
   #onListening = (_failure: string | null): void => {}
 
-  constructor(address: Address, parts: PoolParts) {
-    const { key, permitBytes } = parts
+  constructor(listeners: Listeners, parts: PoolParts) {
+    const { key, otlp, tls, permitBytes } = parts
     this.#parts = parts
     this.#batches = Array.from({ length: BATCHES_PER_THREAD }, () => createBatch())
     const memories = this.#batches.map(({ kernel }) => kernel.memory)
-    const workerData: ThreadData = { address, key, memories, permitBytes }
+    const workerData: ThreadData = { listeners, tls, key, otlp, memories, permitBytes }
     this.#worker = new Worker(parts.entry ?? ENTRY, { workerData })
     this.#worker.on('message', (message: FromThread) => this.#receive(message))
 

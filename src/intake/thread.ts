@@ -18,19 +18,20 @@ import { createReadParts } from './reader.ts'
  * it over, then the owner's until the owner clears AT_IS_IN_USE; the answer comes later, when
  * the block is on disk.
  */
-const { address, key, memories, permitBytes } = workerData as ThreadData
+const { listeners, tls, key, otlp, memories, permitBytes } = workerData as ThreadData
 const port = parentPort!
 const post = (message: FromThread): void => port.postMessage(message)
 
 const batches = memories.map((memory) => createBatch(memory))
 const permits = new Permits(permitBytes)
-const parts = createReadParts(key)
+const parts = createReadParts(key, otlp)
 const waiting: ((slot: number) => void)[] = []
 const open = new Map<number, (outcome: Outcome) => void>()
 let lastId = 0
 
-const { server, counters } = createEndpoint({
-  address,
+const endpoint = createEndpoint({
+  listeners,
+  tls,
   ingest,
   permits,
   clock: systemClock,
@@ -46,7 +47,7 @@ port.on('message', (message: ToThread) => {
 })
 
 try {
-  await server.start()
+  await endpoint.start()
   post({ kind: 'listening' })
 } catch (error) {
   post({ kind: 'failed', message: (error as Error).message })
@@ -119,11 +120,11 @@ function serveWaiting(): void {
 
 function postCounters(): void {
   const { refused: withoutRoom, inUseBytes: bodyBytes } = permits
-  post({ kind: 'counters', counters: { ...counters, withoutRoom, bodyBytes } })
+  post({ kind: 'counters', counters: { ...endpoint.counters(), withoutRoom, bodyBytes } })
 }
 
 async function stop(): Promise<void> {
-  await server.stop(DRAIN_MS)
+  await endpoint.stop(DRAIN_MS)
   postCounters()
   port.close()
 }

@@ -95,7 +95,9 @@ export const COMPRESS_TABLE = OUT + OUT_BYTES_MAX + SLACK
 export const BODY_ROOM = 83886080
 export const BODY = COMPRESS_TABLE + 32768
 export const RAW = BODY + BODY_ROOM + SLACK
-export const MEMORY_BYTES = RAW + RAW_BYTES_MAX + SLACK
+/** Which data point of OTLP a sample is of. */
+export const SAMPLE_POINT = RAW + RAW_BYTES_MAX + SLACK
+export const MEMORY_BYTES = SAMPLE_POINT + ELEMENT_ROOM * 4
 
 /** Registers: words that both sides read and write. The first are the counts of a batch. */
 export const AT_SYMBOL_COUNT = 0
@@ -108,6 +110,7 @@ export const AT_EXEMPLARS_OVERSIZED = 6
 export const AT_FAMILY_COUNT = 7
 export const AT_MISNAMED_FIELDS = 8
 export const AT_IS_PLAIN = 9
+export const AT_HAS_POINTS = 10
 /** How many registers a batch uses, and an empty one has at 0. */
 export const BATCH_REGISTERS = 16
 /** Bytes of labels that were written out, and how many of them are allowed. */

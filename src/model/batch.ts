@@ -74,6 +74,9 @@ export class Batch extends InKernel {
   readonly sampleHistogramStart = words(this, layout.SAMPLE_HISTOGRAM_START)
   readonly sampleHistogramEnd = words(this, layout.SAMPLE_HISTOGRAM_END)
 
+  /** Which data point of OTLP it is of, counted from 1; 0 for what was derived from others. */
+  readonly samplePoint = words(this, layout.SAMPLE_POINT)
+
   /** What admission says: 1 when the sample goes into the block. */
   readonly sampleKeep = bytes(this, layout.SAMPLE_KEEP, ELEMENT_ROOM)
 
@@ -175,6 +178,15 @@ export class Batch extends InKernel {
 
   set misnamedFields(count: number) {
     this.kernel.registers[layout.AT_MISNAMED_FIELDS] = count
+  }
+
+  /** Whether it came by OTLP, which counts data points where others count samples. */
+  get hasPoints(): boolean {
+    return this.kernel.registers[layout.AT_HAS_POINTS] === 1
+  }
+
+  set hasPoints(has: boolean) {
+    this.kernel.registers[layout.AT_HAS_POINTS] = has ? 1 : 0
   }
 
   /**

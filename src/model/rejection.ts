@@ -10,6 +10,7 @@ export const REJECT_REASONS = [
   'exemplar-invalid',
   'series-empty',
   'timestamp-invalid',
+  'temporality',
   'too-far-ahead',
   'late',
 ] as const
@@ -18,6 +19,7 @@ export type RejectReason = (typeof REJECT_REASONS)[number]
 export type PlainRejections = {
   counts: Counts
   others: number
+  points: number
   byReason: [RejectReason, { elements: number; example: string }][]
 }
 
@@ -27,6 +29,8 @@ export class Rejections {
   readonly #byReason = new Map<RejectReason, { elements: number; example: string }>()
   /** Refused elements that have no count of their own, such as a series of labels alone. */
   #others = 0
+  #points = 0
+  #lastPoint = 0
 
   /** `example` names the culprit and the remedy; it is made only for a reason's first element. */
   add(reason: RejectReason, what: Partial<Counts>, example: () => string): void {
@@ -44,6 +48,17 @@ export class Rejections {
     }
   }
 
+  /** Of OTLP: a point that became several samples is refused once. Those of one are neighbours. */
+  addPoint(point: number): void {
+    if (point !== this.#lastPoint) this.#points += 1
+    this.#lastPoint = point
+  }
+
+  /** Data points of OTLP of which something was refused. */
+  get points(): number {
+    return this.#points
+  }
+
   get isEmpty(): boolean {
     return this.#byReason.size === 0
   }
@@ -59,12 +74,18 @@ export class Rejections {
 
   /** All of it as a plain object, for another thread. */
   plain(): PlainRejections {
-    return { counts: { ...this.counts }, others: this.#others, byReason: [...this.#byReason] }
+    return {
+      counts: { ...this.counts },
+      others: this.#others,
+      points: this.#points,
+      byReason: [...this.#byReason],
+    }
   }
 
   /** Takes the place of what was here. */
-  load({ counts, others, byReason }: PlainRejections): void {
+  load({ counts, others, points, byReason }: PlainRejections): void {
     this.clear()
+    this.#points = points
     Object.assign(this.counts, counts)
     this.#others = others
     for (const [reason, what] of byReason) this.#byReason.set(reason, what)
@@ -73,6 +94,8 @@ export class Rejections {
   clear(): void {
     this.#byReason.clear()
     this.#others = 0
+    this.#points = 0
+    this.#lastPoint = 0
     this.counts.samples = 0
     this.counts.histograms = 0
     this.counts.exemplars = 0

@@ -7,7 +7,7 @@ import type { Protocol } from './negotiate.ts'
 export type Answer = {
   status: number
   headers: Record<string, string | number>
-  body: string
+  body: string | Uint8Array
 }
 
 /** An error's text is cut here; senders log 256 to 1024 bytes of it. */
@@ -59,7 +59,11 @@ export function overload(reason: string, protocol: Protocol, random: number): An
  * Text for a person. Control characters are escaped, because the text quotes what a sender
  * sent, and ends in logs and on terminals.
  */
-export function refusal(status: number, reason: string, headers: Answer['headers'] = {}): Answer {
+export function refusal(
+  status: number,
+  reason: string,
+  headers: Answer['headers'] = {},
+): Answer & { body: string } {
   const body = withinLimit(escaped(reason.slice(0, REASON_BYTES_MAX)))
   return { status, headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }, body }
 }

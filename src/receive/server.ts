@@ -4,13 +4,16 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
-import { assert, SluiceError } from '../base/errors.ts'
+import { assert } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
-import { type Address, addressText } from '../base/units.ts'
+import type { TlsFiles } from '../base/tls-files.ts'
+import type { Address } from '../base/units.ts'
 import { refusal } from './answer.ts'
+import { tlsOptions, useCertificates } from './certificates.ts'
+import { listen } from './listen.ts'
 import { reply } from './reply.ts'
 
 /** Answers one request. A rejection becomes a 503: the sender may try again. */
@@ -26,6 +29,8 @@ export type ServerOptions = Address & {
   timeouts?: Timeouts
   /** Other threads listen on the same port, and the system shares connections out. */
   isShared?: boolean
+  /** Without it whoever is on the way can read along. */
+  tls?: TlsFiles | null
 }
 
 export type Timeouts = {
@@ -93,7 +98,9 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
     return reply(response, refusal(404, reason), clock)
   }
 
-  const server = httpServer(onRequest, rest.timeouts ?? TIMEOUTS)
+  const tls = rest.tls ?? null
+  const server = httpServer(onRequest, rest.timeouts ?? TIMEOUTS, tls)
+  let stopLooking = () => {}
   server.on('clientError', (error, socket) => {
     // A second answer on a connection would be taken for the answer to another request.
     const isOwed = [...open].some(
@@ -103,10 +110,16 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
   })
 
   return {
-    start: () => listen(server, { host, port }, rest.isShared ?? false, log),
+    async start() {
+      if (server instanceof HttpsServer && tls !== null) {
+        stopLooking = await useCertificates(server, tls, { clock, log })
+      }
+      return listen(server, { host, port }, rest.isShared ?? false, log)
+    },
 
     async stop(deadlineMs) {
       isStopping = true
+      stopLooking()
       server.close()
       for (const response of open) {
         if (!response.headersSent) response.setHeader('Connection', 'close')
@@ -124,52 +137,25 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
   }
 }
 
-function httpServer(handler: Handler, timeouts: Timeouts): HttpServer {
-  const server = createHttpServer(
-    {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: timeouts.headersMs,
-      requestTimeout: timeouts.requestMs,
-      keepAliveTimeout: timeouts.keepAliveMs,
-      connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs),
-      noDelay: true,
-    },
-    (request, response) => void handler(request, response),
-  )
+function httpServer(handler: Handler, timeouts: Timeouts, tls: TlsFiles | null): HttpServer {
+  const options = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs),
+    noDelay: true,
+  }
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
+    void handler(request, response)
+  const server: HttpServer =
+    tls === null
+      ? createHttpServer(options, onRequest)
+      : createHttpsServer({ ...options, ...tlsOptions(tls) }, onRequest)
   // Without this the body would be asked for before anybody knows whether it has room.
-  server.on('checkContinue', (request, response) => void handler(request, response))
+  server.on('checkContinue', onRequest)
   server.maxConnections = CONNECTIONS_MAX
   return server
-}
-
-function listen(
-  server: HttpServer,
-  { host, port }: Address,
-  reusePort: boolean,
-  log: Logger,
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: NodeJS.ErrnoException) => reject(listenFailed({ host, port }, cause))
-    server.once('error', onError)
-    server.listen({ port, reusePort, ...(host === '' ? {} : { host }) }, () => {
-      server.off('error', onError)
-      server.on('error', (error) => log.error('a listener failed', { port, error }))
-      resolve((server.address() as AddressInfo).port)
-    })
-  })
-}
-
-const REMEDIES: Record<string, string> = {
-  EADDRINUSE: 'another process listens there: stop it, or choose another port under "listen"',
-  EADDRNOTAVAIL: 'this machine has no such address: choose another one under "listen"',
-  ENOTFOUND: 'the host name is unknown: choose another one under "listen"',
-  EACCES: 'ports below 1024 need a privilege: choose a higher one under "listen"',
-}
-
-function listenFailed(address: Address, cause: NodeJS.ErrnoException): SluiceError {
-  const remedy = REMEDIES[cause.code ?? ''] ?? 'choose another address under "listen"'
-  const message = `cannot listen on ${addressText(address)} (${cause.code}): ${remedy}`
-  return new SluiceError('LISTEN_FAILED', message, { cause })
 }
 
 /** A reset, a request that takes too long, and one that ends in the middle. */
@@ -180,7 +166,8 @@ const BROKEN = new Set(['ECONNRESET', 'ERR_HTTP_REQUEST_TIMEOUT', 'HPE_INVALID_E
  * broke off, gets no answer: to a broken connection senders come back, from a 4xx they do not.
  */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex, isOwed: boolean): void {
-  if (!socket.writable || BROKEN.has(error.code ?? '') || isOwed) {
+  const code = error.code ?? ''
+  if (!socket.writable || BROKEN.has(code) || isOwed || code.startsWith('ERR_SSL_')) {
     socket.destroy()
     return
   }

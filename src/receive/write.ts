@@ -1,32 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../base/clock.ts'
-import type { Logger } from '../base/log.ts'
-import type { Outcome, Sender } from '../model/outcome.ts'
+import type { Sender } from '../model/outcome.ts'
 import { type Answer, answerOutcome, answerTooLarge, overload, refusal } from './answer.ts'
 import { announcedBytes, BODY_BYTES_MAX, isHeldBack, readBody } from './body.ts'
 import { negotiate, type Protocol } from './negotiate.ts'
 import type { Permits } from './permit.ts'
+import type { Ingest } from './push.ts'
 import { reply } from './reply.ts'
 import type { Handler } from './server.ts'
-
-/** One request that was read; the body is compressed, as it came, and given. */
-export type ReceivedPush = {
-  sender: Sender
-  protocol: Protocol
-  body: Uint8Array
-  /** Wall time at which the whole body was there. */
-  receivedMs: number
-}
 
 export type WriteParts = {
   /** Who the credential says it is. */
   identify: (request: IncomingMessage) => Sender
-  ingest: (push: ReceivedPush) => Promise<Outcome>
+  /** Never rejects. */
+  ingest: Ingest
   permits: Permits
   clock: Clock
   /** In [0, 1). */
   random: () => number
-  log: Logger
 }
 
 /** What was answered, for the metrics. */
@@ -44,7 +35,7 @@ export function createWriteHandler(parts: WriteParts): {
   handle: Handler
   counters: WriteCounters
 } {
-  const { permits, clock, random, log } = parts
+  const { permits, clock, random } = parts
   const counters: WriteCounters = { answers: new Map(), retries: 0, gone: 0 }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -99,18 +90,8 @@ export function createWriteHandler(parts: WriteParts): {
       case 'whole': {
         const sender = parts.identify(request)
         const push = { sender, protocol, body: body.bytes, receivedMs: clock.nowMs() }
-        return answerOutcome(await ingested(push), protocol, random())
+        return answerOutcome(await parts.ingest(push), protocol, random())
       }
-    }
-  }
-
-  /** A fault of ours is no fault of the sender's: it keeps its samples and tries again. */
-  async function ingested(push: ReceivedPush): Promise<Outcome> {
-    try {
-      return await parts.ingest(push)
-    } catch (error) {
-      log.error('a push failed by a fault of the gateway', { error })
-      return { kind: 'backlogged', reason: 'internal error: nothing was kept, try again later' }
     }
   }
 

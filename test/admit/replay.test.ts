@@ -28,7 +28,7 @@ test('a push has the answer that it had first, for ten minutes and no longer', (
         }
         const outcome: Outcome =
           i % 3 === 0
-            ? { kind: 'partial', written: writtenOf(i), reason: `step ${i}` }
+            ? { kind: 'partial', written: writtenOf(i), rejectedPoints: i, reason: `step ${i}` }
             : accepted(i)
         memory.remember(digestOf(push), outcome, nowMs)
         if (!model.has(push)) model.set(push, { outcome, sinceMs: nowMs })

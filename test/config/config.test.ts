@@ -1,6 +1,8 @@
+import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import type { SluiceError } from '../../src/base/errors.ts'
 import { type Flags, parseConfig } from '../../src/config/config.ts'
+import { OTLP_DEFAULTS } from '../../src/otlp/options.ts'
 
 const configOf = (text: string, flags: Flags = {}) => parseConfig(text, 'sluice.yaml', flags).config
 
@@ -21,7 +23,10 @@ test('an empty file means the defaults that the README names', () => {
   expect(configOf('')).toEqual({
     listen: {
       write: { host: '0.0.0.0', port: 9201 },
+      otlpHttp: { host: '0.0.0.0', port: 4318 },
+      otlpGrpc: { host: '0.0.0.0', port: 4317 },
       admin: { host: '127.0.0.1', port: 9202 },
+      tls: null,
     },
     storage: {
       path: './data',
@@ -29,6 +34,7 @@ test('an empty file means the defaults that the README names', () => {
       onFull: 'reject',
       acknowledge: 'fsync',
     },
+    otlp: OTLP_DEFAULTS,
     dedup: { maxSeries: 5_000_000 },
     limits: { intakeThreads: 1 },
     remoteWrite: [
@@ -49,8 +55,22 @@ test('an empty file means the defaults that the README names', () => {
 
 test('every setting is read, in the units that it is written in', () => {
   const text = `
-listen: { write: ':1', admin: '[::1]:2' }
+listen:
+  write: ':1'
+  otlp_http: '[::1]:3'
+  otlp_grpc: off
+  admin: '[::1]:2'
+  tls: { cert_file: own.crt, key_file: /keys/own.key, client_ca_file: clients.crt }
 storage: { path: /var/lib/sluice, quota: 20GiB, on_full: reject, acknowledge: page_cache }
+otlp:
+  translation_strategy: NoUTF8EscapingWithSuffixes
+  promote_all_resource_attributes: true
+  ignore_resource_attributes: [host.name]
+  keep_identifying_resource_attributes: true
+  convert_histograms_to_nhcb: true
+  promote_scope_metadata: true
+  label_name_underscore_sanitization: false
+  label_name_preserve_multiple_underscores: false
 dedup: { max_series: 7 }
 limits: { intake_threads: 3 }
 remote_write:
@@ -62,12 +82,33 @@ remote_write:
     headers: { X-Scope-OrgID: 12 }
 `
   expect(configOf(text)).toEqual({
-    listen: { write: { host: '', port: 1 }, admin: { host: '::1', port: 2 } },
+    listen: {
+      write: { host: '', port: 1 },
+      otlpHttp: { host: '::1', port: 3 },
+      otlpGrpc: null,
+      admin: { host: '::1', port: 2 },
+      tls: {
+        certFile: resolve('own.crt'),
+        keyFile: '/keys/own.key',
+        clientCaFile: resolve('clients.crt'),
+      },
+    },
     storage: {
       path: '/var/lib/sluice',
       quotaBytes: 20 * 2 ** 30,
       onFull: 'reject',
       acknowledge: 'page_cache',
+    },
+    otlp: {
+      translationStrategy: 'NoUTF8EscapingWithSuffixes',
+      promoteResourceAttributes: [],
+      promoteAllResourceAttributes: true,
+      ignoreResourceAttributes: ['host.name'],
+      keepIdentifyingResourceAttributes: true,
+      convertHistogramsToNhcb: true,
+      promoteScopeMetadata: true,
+      labelNameUnderscoreSanitization: false,
+      labelNamePreserveMultipleUnderscores: false,
     },
     dedup: { maxSeries: 7 },
     limits: { intakeThreads: 3 },
@@ -130,6 +171,23 @@ test.for([
   ['storage: [1]', 'sluice.yaml:1: storage: expected a section of settings, got a list'],
   ['storage: { quota: 0 }', 'sluice.yaml:1: storage.quota: expected a size such as 20GiB, got 0'],
   ['clusters: []', 'sluice.yaml:1: clusters: not available in this version'],
+  ['otlp: { delta: cumulative }', 'sluice.yaml:1: otlp.delta: not available in this version'],
+  [
+    'otlp: { promote_resource_attributes: [a, b, a] }',
+    'sluice.yaml:1: otlp.promote_resource_attributes[2]: "a" stands there twice',
+  ],
+  [
+    'otlp: { promote_resource_attributes: [" "] }',
+    'sluice.yaml:1: otlp.promote_resource_attributes[0]: expected the key of an attribute, got " "',
+  ],
+  [
+    'otlp: { promote_all_resource_attributes: true, promote_resource_attributes: [a] }',
+    'sluice.yaml:1: otlp.promote_resource_attributes: cannot be set with promote_all_resource_attributes',
+  ],
+  [
+    'otlp: { ignore_resource_attributes: [a] }',
+    'sluice.yaml:1: otlp.ignore_resource_attributes: needs promote_all_resource_attributes: true',
+  ],
   ['remote_write: []', 'sluice.yaml:1: remote_write: names no destination'],
   [
     `remote_write: [{ url: "${url}" }, { name: b, url: "${url}" }, { url: "${url}" }]`,

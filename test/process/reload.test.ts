@@ -2,9 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { INTAKE_THREADS } from '../support/gateway.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { startSluice } from '../support/sluice.ts'
+import { SLUICE_YAML, startSluice } from '../support/sluice.ts'
 
 test('SIGHUP reads the file anew, and one that is broken changes nothing', {
   timeout: 60_000,
@@ -12,9 +11,8 @@ test('SIGHUP reads the file anew, and one that is broken changes nothing', {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-reload-'))
   const receiver = await startReceiver()
   const sluice = await startSluice(directory, receiver.url)
-  const limits = `limits: { intake_threads: ${INTAKE_THREADS} }`
   const reloadWith = async (text: string) => {
-    await writeFile(join(directory, 'sluice.yaml'), `${limits}\n${text}`)
+    await writeFile(join(directory, 'sluice.yaml'), `${SLUICE_YAML}${text}`)
     sluice.child.process.kill('SIGHUP')
   }
   const names = async () => {

@@ -17,7 +17,13 @@ const RETRY = { 'Retry-After': 6 }
 
 const table: [Outcome, number, number[], { [name: string]: string | number }, string][] = [
   [{ kind: 'accepted', written }, 204, [1, 2, 3], {}, ''],
-  [{ kind: 'partial', written, reason: 'one late' }, 400, [1, 2, 3], TEXT, 'one late\n'],
+  [
+    { kind: 'partial', written, rejectedPoints: 0, reason: 'one late' },
+    400,
+    [1, 2, 3],
+    TEXT,
+    'one late\n',
+  ],
   [{ kind: 'malformed', reason: 'no snappy' }, 400, [0, 0, 0], TEXT, 'no snappy\n'],
   [{ kind: 'backlogged', reason: 'full' }, 503, [0, 0, 0], { ...TEXT, ...RETRY }, 'full\n'],
 ]

@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect } from 'vitest'
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { createLogger, type Logger } from '../../src/base/log.ts'
+import type { TlsFiles } from '../../src/base/tls-files.ts'
 import type { Outcome } from '../../src/model/outcome.ts'
 import { Permits } from '../../src/receive/permit.ts'
+import { faultless, type ReceivedPush } from '../../src/receive/push.ts'
 import { createServer, type Routes, type Server, type Timeouts } from '../../src/receive/server.ts'
-import { createWriteHandler, type ReceivedPush, type WriteParts } from '../../src/receive/write.ts'
+import { createWriteHandler, type WriteParts } from '../../src/receive/write.ts'
 
 /** One connection, on which a test says byte for byte what it sends. */
 export type Connection = {
@@ -66,16 +68,22 @@ export function statusesOf(received: string): number[] {
 
 export type TestServer = { server: Server; port: number; connect(): Promise<Connection> }
 
-export type TestServerOptions = { timeouts?: Timeouts; log?: Logger }
+export type TestServerOptions = {
+  timeouts?: Timeouts
+  log?: Logger
+  tls?: TlsFiles
+  clock?: Clock
+}
 
 /** Runs `body` with a server over `routes`; all connections are ended afterwards. */
 export async function withServer(
   routes: Routes,
   body: (server: TestServer) => Promise<void>,
-  { timeouts, log = createLogger({ level: 'silent' }) }: TestServerOptions = {},
+  { timeouts, log = createLogger({ level: 'silent' }), tls, clock }: TestServerOptions = {},
 ): Promise<void> {
   const server = createServer({
-    ...{ host: '127.0.0.1', port: 0, routes, clock: systemClock, log },
+    ...{ host: '127.0.0.1', port: 0, routes, clock: clock ?? systemClock, log },
+    tls: tls ?? null,
     ...(timeouts === undefined ? {} : { timeouts }),
   })
   const port = await server.start()
@@ -114,14 +122,16 @@ export async function withWriting(
   const pushes: ReceivedPush[] = []
   const { handle, counters } = createWriteHandler({
     identify: () => ({ cluster: 'default' }),
-    ingest: async (push) => {
-      pushes.push(push)
-      return (await ingest?.(push)) ?? ({ kind: 'accepted', written: WRITTEN } satisfies Outcome)
-    },
+    ingest: faultless(
+      async (push) => {
+        pushes.push(push)
+        return (await ingest?.(push)) ?? ({ kind: 'accepted', written: WRITTEN } satisfies Outcome)
+      },
+      createLogger({ level: 'silent' }),
+    ),
     permits,
     clock: systemClock,
     random: () => 0.5,
-    log: createLogger({ level: 'silent' }),
     ...rest,
   })
   await withServer(

@@ -52,6 +52,8 @@ export async function startTestGateway(
     quota?: string
     threads?: number
     listen?: string
+    /** Whether it takes OTLP by gRPC, which takes a moment to load. */
+    grpc?: boolean
     /** Further destinations, as they stand in the list. */
     alsoTo?: string
     /** `protobuf_message` of the first destination. */
@@ -64,7 +66,7 @@ export async function startTestGateway(
   const clockOffset = { ms: 0 }
   const clock: Clock = { ...systemClock, nowMs: () => Date.now() + clockOffset.ms }
   const yaml = `
-${options.listen ?? 'listen: { write: 127.0.0.1:0, admin: 127.0.0.1:0 }'}
+${options.listen ?? listenOf(options.grpc ?? false)}
 storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
 limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
 remote_write:
@@ -105,6 +107,12 @@ ${options.yaml ?? ''}`
     },
   }
   return own
+}
+
+function listenOf(grpc: boolean): string {
+  const free = '127.0.0.1:0'
+  const listeners = { write: free, otlp_http: free, otlp_grpc: grpc ? free : 'off', admin: free }
+  return `listen: ${JSON.stringify(listeners)}`
 }
 
 /** Runs `body` with a gateway of its own, which is stopped whatever happens. */

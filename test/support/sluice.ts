@@ -4,6 +4,11 @@ import { expect } from 'vitest'
 import { type Child, freePort, startChild } from './child.ts'
 import { INTAKE_THREADS } from './gateway.ts'
 
+/** What a configuration has to keep when it is reloaded. */
+export const SLUICE_YAML = `listen: { otlp_http: off, otlp_grpc: off }
+limits: { intake_threads: ${INTAKE_THREADS} }
+`
+
 /** A gateway as a process of its own, which can be killed and started again over its data. */
 export type SluiceProcess = {
   /** Of the write endpoint. */
@@ -32,7 +37,7 @@ export async function startSluice(
   const [write, admin] = [await freePort(), await freePort()]
   const config = join(directory, 'sluice.yaml')
   await mkdir(directory, { recursive: true })
-  await writeFile(config, `limits: { intake_threads: ${INTAKE_THREADS} }\n`)
+  await writeFile(config, SLUICE_YAML)
   const start = async (): Promise<Child> => {
     const child = startChild(process.execPath, [
       ...[
