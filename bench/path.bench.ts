@@ -58,6 +58,7 @@ function pass(body: Uint8Array, round: number): void {
   const raw = decompressInto(batch.kernel, body)!
   lap('decompress')
   const problem = decode(raw, batch)
+  admission.metadata.learn(batch)
   if (problem !== null) throw new Error(problem)
   lap('decode')
   const { seriesCount: toSeries, sampleCount: toSample } = batch

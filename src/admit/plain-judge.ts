@@ -112,7 +112,7 @@ export class PlainJudge {
       if (last < block && last > fence) fence = last
       doubles[blockAt] = block
       const seconds = (timestampMs - newestMs) / 1000
-      words[at + INTERVAL_SECONDS] = seconds < INTERVAL_SECONDS_MAX ? seconds : INTERVAL_SECONDS_MAX
+      words[at + INTERVAL_SECONDS] = Math.min(INTERVAL_SECONDS_MAX, seconds)
       doubles[(guess + i) * ROW_DOUBLES + NEWEST_MS] = timestampMs
       words[at + NEWEST_BITS] = low
       words[at + NEWEST_BITS + 1] = high
