@@ -7,6 +7,7 @@ import { SluiceError } from './base/errors.ts'
 import { createLogger, type Logger } from './base/log.ts'
 import { type Address, addressText } from './base/units.ts'
 import { VERSION } from './base/version.ts'
+import { boundYoungGeneration } from './base/young-generation.ts'
 import { type Config, type Flags, parseConfig } from './config/config.ts'
 import type { Gateway } from './gateway.ts'
 import { operateQuarantine, operateRewind, QUARANTINE_USAGE, REWIND_USAGE } from './operate.ts'
@@ -87,6 +88,8 @@ async function serve(args: string[]): Promise<number> {
   if (warnings.length > 0) log.warn('settings without effect', { settings: warnings })
 
   endOnFaults(log)
+  // A flag of the process: threads would be held to what they have grown to by then.
+  if (config.limits.intakeThreads === 1) boundYoungGeneration()
   const stopping = stopSignal(log)
   // Here and not above, so that other commands need no native module.
   const { startGateway } = await import('./gateway.ts')

@@ -22,7 +22,7 @@ export type Delivered = {
   unsupported: Counts
 }
 
-type LogRecord = { lsn: number; type: number; parts: readonly Uint8Array[] }
+type LogRecord = { lsn: number; type: number; payload: Uint8Array }
 
 type LogReader = { next(): Promise<LogRecord | null>; close(): Promise<void> }
 
@@ -31,6 +31,8 @@ export type DeliveredLog = {
   /** Committed records from `fromLsn` on; null when there is none yet. */
   reader(fromLsn: number): LogReader
   waitBeyond(lsn: number, signal: AbortSignal): Promise<void>
+  /** What a record of the reader held is not needed any more. */
+  giveBack(payload: Uint8Array): void
 }
 
 export type DeliveryParts = {
@@ -244,6 +246,7 @@ export class Delivery {
     for (const one of group) {
       this.#ahead.splice(this.#ahead.indexOf(one), 1)
       this.#aheadBytes -= one.block.message.length
+      this.#parts.log.giveBack(one.block.message)
     }
   }
 

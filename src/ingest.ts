@@ -3,6 +3,7 @@ import { type PushDigest, ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import type { Batch } from './model/batch.ts'
 import { add, type Counts, noCounts, samplesOf } from './model/counts.ts'
+import type { DigestKey } from './model/identity.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
 import type { Outcome, Sender } from './model/outcome.ts'
 import type { Rejections } from './model/rejection.ts'
@@ -67,8 +68,8 @@ export type IngestCounters = {
   rejectedSamples: number
 }
 
-export function digestOf({ protocol, sender, body }: Push): PushDigest {
-  return ReplayMemory.digest(protocol, sender.cluster, body)
+export function digestOf(key: DigestKey, { protocol, sender, body }: Push): PushDigest {
+  return ReplayMemory.digest(key, protocol, sender.cluster, body)
 }
 
 /** Fills `batch` from a push; returns why it is malformed as a whole, or null. */

@@ -36,11 +36,12 @@ function delivering(fails: { read?: number; decode?: number }) {
         return {
           next: async () => {
             failOnce('read', lsn)
-            return lsn > 3 ? null : { lsn: lsn++, type: 1, parts: [] }
+            return lsn > 3 ? null : { lsn: lsn++, type: 1, payload: new Uint8Array(0) }
           },
           close: async () => {},
         }
       },
+      giveBack: () => {},
       waitBeyond: (_, signal) =>
         new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))

@@ -1,5 +1,6 @@
-import { hash } from 'node:crypto'
+import { createCipheriv } from 'node:crypto'
 import { DIGEST_WORDS } from '../model/batch.ts'
+import type { DigestKey } from '../model/identity.ts'
 import type { Outcome } from '../model/outcome.ts'
 import { RowIndex } from './row-index.ts'
 
@@ -8,7 +9,9 @@ const REMEMBERED_MS = 10 * 60_000
 /** Five hundred pushes a second for so long. */
 const ANSWERS_MAX = 300_000
 
-/** 128 bits of SHA-256 over a push and where it is from. */
+const NONCE = Buffer.alloc(12)
+
+/** 128 bits over a push and where it is from, under a secret key. */
 export type PushDigest = Uint32Array
 
 /**
@@ -35,11 +38,19 @@ export class ReplayMemory {
     this.#index = new RowIndex(this.#digests, DIGEST_WORDS, (row) => !this.#isKnown(row))
   }
 
-  /** Digest of a push: its protocol, its sender and its compressed bytes. */
-  static digest(protocol: string, cluster: string, body: Uint8Array): PushDigest {
-    const digest = wordsOf(hash('sha256', body, 'buffer'))
-    const origin = wordsOf(hash('sha256', `${protocol} ${cluster}`, 'buffer'))
-    return digest.map((word, i) => word ^ origin[i]!)
+  /**
+   * Digest of a push: its protocol, its sender and its compressed bytes.
+   *
+   * The tag of AES-GCM: a polynomial of the bytes at a secret point, behind a mask that is the
+   * same each time, as nobody ever sees a tag. Two pushes of n bytes meet with a probability
+   * below n/2^131. In a seventh of the time of SHA-256: 6 µs for 75 kB.
+   */
+  static digest(key: DigestKey, protocol: string, cluster: string, body: Uint8Array): PushDigest {
+    const cipher = createCipheriv('aes-128-gcm', key, NONCE)
+    cipher.setAAD(body)
+    cipher.update(`${protocol} ${cluster}`)
+    cipher.final()
+    return wordsOf(cipher.getAuthTag())
   }
 
   find(digest: PushDigest, nowMs: number): Outcome | undefined {

@@ -114,7 +114,7 @@ export class Lane implements QuarantineSource, RewindSource {
       cursor,
       from,
       clock,
-      decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null),
+      decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.payload) : null),
       deliver: (block, signal) =>
         this.#outgoing.deliver(block, signal, block.number <= this.#inDoubtUpTo),
       inFlightMax: () => this.#destination.inFlightMax,

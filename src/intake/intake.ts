@@ -62,7 +62,7 @@ function inThisThread(parts: IntakeParts): Intake {
   const permits = new Permits()
 
   async function receive(push: Push): Promise<Outcome> {
-    const digest = digestOf(push)
+    const digest = digestOf(key, push)
     const known = ingest.withoutReading(digest)
     if (known !== null) return known
     const reason = readPush(readParts, push, batch)

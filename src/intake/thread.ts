@@ -76,7 +76,7 @@ async function ingest(push: Push): Promise<Outcome> {
 function handOver(push: Push, slot: number): Promise<Outcome> {
   const { bytes, rejections } = batches[slot]!
   const bodyBytes = push.body.length
-  const digest = digestOf(push)
+  const digest = digestOf(key, push)
   // The kernel's memory has it, too.
   release(push.body)
   const id = ++lastId

@@ -11,7 +11,7 @@ export async function blockFrom(
   const reader = log.reader(lsn)
   try {
     for (let record = await reader.next(); record !== null; record = await reader.next()) {
-      const block = record.type === BLOCK_RECORD ? decodeBlock(record.parts) : null
+      const block = record.type === BLOCK_RECORD ? decodeBlock(record.payload) : null
       if (block !== null && isIt(block)) return block
     }
     return null

@@ -41,10 +41,9 @@ export function encodeBlock(block: Block): Uint8Array[] {
   return [header, block.message]
 }
 
-/** Reads what `encodeBlock` wrote, in its two parts or in one; the message is a view of them. */
-export function decodeBlock([head, message]: readonly Uint8Array[]): Block {
-  assert(head !== undefined, 'a record has a payload')
-  const header = Buffer.from(head.buffer, head.byteOffset, head.length)
+/** Reads what `encodeBlock` wrote, its parts in one; the message is a view of it. */
+export function decodeBlock(payload: Uint8Array): Block {
+  const header = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
   assert(
     header.length >= FIXED_BYTES && header.readUInt16LE(0) === FORMAT,
     'a block is read as it was written',
@@ -65,7 +64,7 @@ export function decodeBlock([head, message]: readonly Uint8Array[]): Block {
     rawBytes: header.readUInt32LE(4),
     samplesBefore: readNumber(header, 56),
     bytesBefore: readNumber(header, 64),
-    message: message ?? head.subarray(messageAt),
+    message: payload.subarray(messageAt),
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { BufferPool } from '../base/buffer-pool.ts'
 import type { Disk } from '../base/disk.ts'
 import { assert, SluiceError } from '../base/errors.ts'
 import { GroupCommit } from './commit.ts'
@@ -37,6 +38,9 @@ export type LogOptions = {
   onDamage?: (damage: Damage) => void
 }
 
+/** Of payloads that were given back, for those that are read next. */
+const POOL_BYTES = 8 * 1024 * 1024
+
 /**
  * The durable log: records with consecutive numbers (LSN), in segment files, deleted from the
  * front. A record is committed when it is on disk, and only committed records are read.
@@ -54,6 +58,7 @@ export class Log {
   readonly #commits: GroupCommit<Group>
   readonly #waiters = new CommitWaiters()
   readonly #tail: Tail
+  readonly #pool = new BufferPool(POOL_BYTES)
   readonly #reportDamage: (damage: Damage) => void
   /** Those with committed records, in order. */
   readonly #segments: Segment[]
@@ -137,8 +142,8 @@ export class Log {
   }
 
   /**
-   * Takes a record into the next group and numbers it; `parts` are the log's until they are
-   * committed. Nothing is written before `commit` is called.
+   * Takes a record into the next group and numbers it; `parts` are given. Nothing is written
+   * before `commit` is called.
    */
   append(type: number, parts: readonly Uint8Array[]): number {
     assert(this.#state !== 'closed', 'nothing is appended to a closed log')
@@ -162,6 +167,7 @@ export class Log {
       disk,
       seed: this.#seed,
       readAheadBytes,
+      pool: this.#pool,
       committedLsn: () => this.#committedLsn,
       recent: (lsn: number) => this.#tail.find(lsn),
       segmentAt: (lsn: number) =>
@@ -170,6 +176,11 @@ export class Log {
       reportDamage: this.#reportDamage,
     }
     return new LogReader(view, fromLsn)
+  }
+
+  /** The payload of a record, or a part of it, is not needed any more: its memory is used again. */
+  giveBack(payload: Uint8Array): void {
+    this.#pool.give(payload)
   }
 
   /** Resolves when a record above `lsn` is committed; rejects when `signal` aborts or on close. */

@@ -1,4 +1,5 @@
 import { assert } from '../base/errors.ts'
+import { copyOf } from '../base/memory.ts'
 import { add, type Counts, minus, noCounts } from '../model/counts.ts'
 import type { Log } from './log.ts'
 import type { LogRecord } from './reader.ts'
@@ -108,7 +109,7 @@ export class Quarantine {
     try {
       const record = await reader.next()
       if (record?.lsn !== id || record.type !== ENTRY_RECORD) return null
-      return decode(record.parts)?.message ?? null
+      return decode(record.payload)?.message ?? null
     } finally {
       await reader.close()
     }
@@ -157,13 +158,13 @@ export class Quarantine {
     if (evicted.length > 0) onEvicted(evicted)
   }
 
-  #take({ lsn, type, parts }: LogRecord): void {
+  #take({ lsn, type, payload }: LogRecord): void {
     if (type === ENTRY_RECORD) {
-      const found = decode(parts)
+      const found = decode(payload)
       if (found === null) return
       this.#hold({ ...found.head, id: lsn, messageBytes: found.message.length })
     } else if (type === REMOVED_RECORD) {
-      const ids: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'))
+      const ids: unknown = JSON.parse(Buffer.from(payload).toString('utf8'))
       assert(Array.isArray(ids), 'what was removed is a list of ids')
       for (const id of ids) this.#forget(id)
     }
@@ -187,11 +188,11 @@ function encode(head: QuarantineHead, message: Uint8Array): Uint8Array[] {
   const text = Buffer.from(JSON.stringify(head))
   const length = Buffer.alloc(LENGTH_BYTES)
   length.writeUInt32LE(text.length)
-  return [Buffer.concat([length, text]), message]
+  return [Buffer.concat([length, text]), copyOf(message, 0, message.length)]
 }
 
-function decode(parts: readonly Uint8Array[]): { head: QuarantineHead; message: Buffer } | null {
-  const bytes = Buffer.concat(parts)
+function decode(payload: Uint8Array): { head: QuarantineHead; message: Buffer } | null {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
   const end = bytes.length < LENGTH_BYTES ? 0 : LENGTH_BYTES + bytes.readUInt32LE(0)
   if (end === 0 || end > bytes.length) return null
   const head: QuarantineHead = JSON.parse(bytes.toString('utf8', LENGTH_BYTES, end))

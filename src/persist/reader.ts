@@ -1,5 +1,7 @@
+import type { BufferPool } from '../base/buffer-pool.ts'
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { assert } from '../base/errors.ts'
+import { copyBytes } from '../base/memory.ts'
 import type { LoggedRecord } from './group.ts'
 import { RecordScanner } from './scan.ts'
 import { type Damage, SEGMENT_HEADER_BYTES, type Segment } from './segment.ts'
@@ -7,11 +9,8 @@ import { type Damage, SEGMENT_HEADER_BYTES, type Segment } from './segment.ts'
 export type LogRecord = {
   lsn: number
   type: number
-  /**
-   * The payload: as it was appended while it is in memory, in one part from disk. The caller's
-   * for as long as it wants, but not to be changed.
-   */
-  parts: readonly Uint8Array[]
+  /** The caller's, until it gives it back to the log. */
+  payload: Uint8Array
 }
 
 /** What a reader sees of its log. */
@@ -19,6 +18,8 @@ export type LogView = {
   disk: Disk
   seed: number
   readAheadBytes: number
+  /** Where payloads are taken from. */
+  pool: BufferPool
   committedLsn(): number
   /** A record that is still in memory. */
   recent(lsn: number): LoggedRecord | undefined
@@ -78,7 +79,7 @@ export class LogReader {
     if (recent !== undefined) {
       // An open file would keep a segment's room after its release.
       if (this.#place !== undefined) await this.close()
-      return { lsn: this.#lsn++, type: recent.type, parts: recent.parts }
+      return { lsn: this.#lsn++, type: recent.type, payload: this.#copyOf(recent.parts) }
     }
     const segment = this.#segment()
     if (segment === undefined) {
@@ -95,7 +96,7 @@ export class LogReader {
       const { lsn, type } = found.header
       if (lsn < this.#lsn) return undefined
       this.#lsn = lsn + 1
-      return { lsn, type, parts: [found.payload.slice()] }
+      return { lsn, type, payload: this.#copyOf([found.payload]) }
     }
     if (found.kind === 'damage') {
       const { kind, ...damage } = found
@@ -108,6 +109,16 @@ export class LogReader {
     this.#log.reportDamage({ ...lost, bytes: found.bytes, reason })
     this.#skipTo(place, endLsn)
     return undefined
+  }
+
+  #copyOf(parts: readonly Uint8Array[]): Uint8Array {
+    const payload = this.#log.pool.take(parts.reduce((bytes, part) => bytes + part.length, 0))
+    let at = 0
+    for (const part of parts) {
+      copyBytes(part, 0, part.length, payload, at)
+      at += part.length
+    }
+    return payload
   }
 
   #skipTo(place: Place, lsn: number): void {

@@ -1,3 +1,4 @@
+import { release } from '../base/memory.ts'
 import type { LoggedRecord } from './group.ts'
 
 /** What the newest records may take of memory. */
@@ -30,14 +31,17 @@ export class Tail {
     while (this.#bytes > this.#limitBytes) this.#forgetOldest()
   }
 
-  /** A record by its number, if it is among the newest. */
+  /** A record by its number, if it is among the newest: good until the next `add`. */
   find(lsn: number): LoggedRecord | undefined {
     return this.#records.get(lsn)
   }
 
   #forgetOldest(): void {
     const oldest = this.#records.get(this.#oldestLsn)
-    if (oldest !== undefined) this.#bytes -= bytesOf(oldest)
+    if (oldest !== undefined) {
+      this.#bytes -= bytesOf(oldest)
+      for (const part of oldest.parts) release(part)
+    }
     this.#records.delete(this.#oldestLsn)
     this.#oldestLsn += 1
   }

@@ -5,9 +5,10 @@ import type { Outcome } from '../../src/model/outcome.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 100)
 const MINUTE_MS = 60_000
+const KEY = Uint32Array.of(1, 2, 3, 4)
 
 const digestOf = (push: number) =>
-  ReplayMemory.digest('rw2', 'default', Buffer.from(`push ${push}`))
+  ReplayMemory.digest(KEY, 'rw2', 'default', Buffer.from(`push ${push}`))
 const writtenOf = (samples: number) => ({ samples, histograms: 1, exemplars: 2 })
 const accepted = (samples: number): Outcome => ({ kind: 'accepted', written: writtenOf(samples) })
 
@@ -56,11 +57,22 @@ test('the answers are bounded, and the oldest go first', () => {
 test('the same bytes by another protocol or from another cluster are another push', () => {
   const body = Buffer.from('body')
   const digests = [
-    ReplayMemory.digest('rw1', 'a', body),
-    ReplayMemory.digest('rw2', 'a', body),
-    ReplayMemory.digest('rw2', 'b', body),
+    ReplayMemory.digest(KEY, 'rw1', 'a', body),
+    ReplayMemory.digest(KEY, 'rw2', 'a', body),
+    ReplayMemory.digest(KEY, 'rw2', 'b', body),
   ]
   expect(new Set(digests.map((digest) => digest.join())).size).toBe(3)
+})
+
+test('one bit more or less, one byte more, or another key, and it is another push', () => {
+  const body = Buffer.alloc(40, 7)
+  const digests = [
+    ReplayMemory.digest(KEY, 'rw2', 'a', body),
+    ReplayMemory.digest(KEY, 'rw2', 'a', Buffer.concat([body, Buffer.of(0)])),
+    ReplayMemory.digest(KEY, 'rw2', 'a', Buffer.concat([body.subarray(1), Buffer.of(6)])),
+    ReplayMemory.digest(Uint32Array.of(1, 2, 3, 5), 'rw2', 'a', body),
+  ]
+  expect(new Set(digests.map((digest) => digest.join())).size).toBe(4)
 })
 
 test('what was refused or malformed is not remembered: the next try is looked at anew', () => {

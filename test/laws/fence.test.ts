@@ -62,6 +62,7 @@ class Rig {
       clock: systemClock,
       log: {
         reader: (fromLsn) => this.#readerFrom(fromLsn),
+        giveBack: () => {},
         waitBeyond: async (lsn) => {
           if (this.rows.length > lsn) return
           await new Promise<void>((resolve) => this.#committed.push(resolve))
@@ -112,9 +113,9 @@ class Rig {
 
   #readerFrom(fromLsn: number) {
     let lsn = fromLsn
-    const parts = [new Uint8Array(0)]
+    const payload = new Uint8Array(0)
     return {
-      next: async () => (lsn <= this.rows.length ? { lsn: lsn++, type: 1, parts } : null),
+      next: async () => (lsn <= this.rows.length ? { lsn: lsn++, type: 1, payload } : null),
       close: async () => {},
     }
   }

@@ -26,8 +26,7 @@ export async function readAll(log: Log, fromLsn = 1): Promise<ReadRecord[]> {
   const reader = log.reader(fromLsn)
   const records: ReadRecord[] = []
   for (let record = await reader.next(); record; record = await reader.next()) {
-    const { lsn, type, parts } = record
-    records.push({ lsn, type, payload: new Uint8Array(Buffer.concat(parts)) })
+    records.push(record)
   }
   await reader.close()
   return records
