@@ -31,7 +31,7 @@ export class BufferPool {
     return new Uint8Array(piece, 0, length)
   }
 
-  /** Nobody uses these bytes any more, nor others of the same piece. What is not ours is left alone. */
+  /** Nobody uses these bytes any more, nor others of their piece. Strange ones are left alone. */
   give({ buffer }: Uint8Array): void {
     if (!(buffer instanceof ArrayBuffer) || !this.#lent.delete(buffer)) return
     if (this.#keptBytes + buffer.byteLength > this.#keptBytesMax) return
