@@ -12,7 +12,7 @@ import {
   translateNaively,
 } from '../support/naive-otlp.ts'
 import { encodeOtlp } from '../support/otlp.ts'
-import { type HistogramMessage, STALE_NAN } from '../support/remote-write.ts'
+import { type Bits, type HistogramMessage, STALE_NAN } from '../support/remote-write.ts'
 import { messageOf, metric, resource } from './drawn.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 300)
@@ -93,12 +93,13 @@ function shown({ value, ...rest }: NaiveSeries): string {
 function comparable({ labels, metadata, samples }: DecodedSeries): NaiveSeries {
   const [{ timestampMs, startMs, bits, histogram }] = samples as [(typeof samples)[0]]
   const value =
-    bits === undefined
-      ? nativeOf(histogram!)
-      : bits === STALE_NAN
-        ? 'stale'
-        : new Float64Array(BigUint64Array.of(bits).buffer)[0]!
+    bits === undefined ? nativeOf(histogram!) : bits === STALE_NAN ? 'stale' : doubleOf(bits)
   return { labels, type: metadata.type, timestampMs, startMs, value }
+}
+
+/** A NaN comes back from the wire as its bits. */
+function doubleOf(value: Bits): number {
+  return typeof value === 'number' ? value : new Float64Array(BigUint64Array.of(value).buffer)[0]!
 }
 
 function nativeOf(message: HistogramMessage): NaiveHistogram {
@@ -106,7 +107,7 @@ function nativeOf(message: HistogramMessage): NaiveHistogram {
   return {
     schema,
     count: Number(message.countInt),
-    sum: Number(sum),
+    sum: doubleOf(sum),
     zeroCount: Number(message.zeroCountInt),
     zeroThreshold: Number(zeroThreshold),
     bounds: customValues.map(Number),
