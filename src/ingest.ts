@@ -1,9 +1,9 @@
 import type { Admission } from './admit/admission.ts'
-import { type PushDigest, ReplayMemory } from './admit/replay.ts'
+import type { PushDigest } from './admit/push-digest.ts'
+import type { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import type { Batch } from './model/batch.ts'
 import { add, type Counts, noCounts, samplesOf } from './model/counts.ts'
-import type { DigestKey } from './model/identity.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
 import type { Outcome, Sender } from './model/outcome.ts'
 import type { Rejections } from './model/rejection.ts'
@@ -24,6 +24,8 @@ export type Push = {
 }
 
 export type ReadParts = {
+  /** Tells a push from all others. */
+  digest: (push: Push) => PushDigest
   /** Why this compressed body is not even worth decompressing, or null. */
   inspect: (body: Uint8Array) => string | null
   /** What is in the body, in the batch's memory; null when it is damaged. */
@@ -35,7 +37,6 @@ export type ReadParts = {
 /** A push that was read, perhaps by another thread. */
 export type Arrival = {
   sender: Sender
-  /** Tells it from other pushes; see `digestOf`. */
   digest: PushDigest
   batch: Batch
   /** The compressed body, to keep. */
@@ -66,10 +67,6 @@ export type IngestCounters = {
   rejected: Map<string, number>
   /** Samples and histograms among them. */
   rejectedSamples: number
-}
-
-export function digestOf(key: DigestKey, { protocol, sender, body }: Push): PushDigest {
-  return ReplayMemory.digest(key, protocol, sender.cluster, body)
 }
 
 /** Fills `batch` from a push; returns why it is malformed as a whole, or null. */

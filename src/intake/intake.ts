@@ -5,7 +5,6 @@ import { release } from '../base/memory.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
 import {
   createIngest,
-  digestOf,
   type IngestCounters,
   type IngestParts,
   type Push,
@@ -62,7 +61,7 @@ function inThisThread(parts: IntakeParts): Intake {
   const permits = new Permits()
 
   async function receive(push: Push): Promise<Outcome> {
-    const digest = digestOf(key, push)
+    const digest = readParts.digest(push)
     const known = ingest.withoutReading(digest)
     if (known !== null) return known
     const reason = readPush(readParts, push, batch)
