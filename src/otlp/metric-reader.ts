@@ -80,10 +80,9 @@ export class MetricReader {
   #readFields(): number {
     const { reader } = this.#point.request
     let kind = 0
-    for (const range of [this.#name, this.#description, this.#unit]) {
-      range.from = 0
-      range.to = 0
-    }
+    clear(this.#name)
+    clear(this.#description)
+    clear(this.#unit)
     while (reader.hasMore()) {
       const tag = reader.uint32()
       if (tag === NAME) this.#readRange(this.#name)
@@ -142,7 +141,10 @@ export class MetricReader {
     const sent = texts.text(this.#name.from, this.#name.to)
     const text = names.of(sent, texts.text(this.#unit.from, this.#unit.to), nameKind)
     return {
-      ...{ text, unit, name: texts.of(text), help: symbolOf(batch, this.#description) },
+      text,
+      unit,
+      name: texts.of(text),
+      help: symbolOf(batch, this.#description),
       type: typeOf(kind, this.#isMonotonic),
       hasExemplars: kind !== GAUGES && kind !== SUMMARIES,
       hasStart: counts || kind === HISTOGRAMS || kind === EXPONENTIAL || kind === SUMMARIES,
@@ -182,6 +184,11 @@ export class MetricReader {
       reader.leave(outer)
     }
   }
+}
+
+function clear(range: Range): void {
+  range.from = 0
+  range.to = 0
 }
 
 function isData(tag: number): boolean {
