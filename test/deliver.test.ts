@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Delivery } from '../src/deliver.ts'
+import { LookAhead } from '../src/forward/look-ahead.ts'
 import type { Block } from '../src/model/block.ts'
 import { noCounts } from '../src/model/counts.ts'
 
@@ -48,7 +49,7 @@ function delivering(fails: { read?: number; decode?: number }) {
         }),
     },
     cursor: { position: 1, save: async () => {} },
-    from: { lsn: 1, samplesBefore: 0 },
+    ahead: new LookAhead({ from: { number: 1, samplesBefore: 0 }, onDamage: () => {} }),
     clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() },
     decodeBlock: ({ lsn }) => {
       failOnce('decode', lsn)
@@ -62,7 +63,6 @@ function delivering(fails: { read?: number; decode?: number }) {
     merge: () => null,
     onDelivered: () => {},
     onCheckpoint: () => {},
-    onDamage: () => {},
     onError: (error) => errors.push(error),
   })
   return { delivery, delivered, errors }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { Admission } from '../../src/admit/admission.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { type Delivered, Delivery } from '../../src/deliver.ts'
+import { LookAhead } from '../../src/forward/look-ahead.ts'
 import type { Block } from '../../src/model/block.ts'
 import { noCounts } from '../../src/model/counts.ts'
 import { batchOf, type Row, wholeOf } from '../support/rows.ts'
@@ -48,6 +49,7 @@ class Rig {
   /** Rows at the receiver, in order of arrival. */
   readonly received: Row[] = []
   admission!: Admission
+  ahead!: LookAhead
   delivery!: Delivery
   inFlightMax = 8
   #committed: (() => void)[] = []
@@ -57,6 +59,10 @@ class Rig {
       seriesMax: 4,
       outOfOrderWindowMs: 0,
       lastBlock: this.rows.length,
+    })
+    this.ahead = new LookAhead({
+      from: { number: this.position, samplesBefore: 0 },
+      onDamage: () => {},
     })
     this.delivery = new Delivery({
       clock: systemClock,
@@ -69,14 +75,13 @@ class Rig {
         },
       },
       cursor: { position: this.position, save: async () => {} },
-      from: { lsn: this.position, samplesBefore: 0 },
+      ahead: this.ahead,
       decodeBlock: ({ lsn }) => this.#block(lsn),
       deliver: (block, signal) => this.#deliver(block, signal),
       inFlightMax: () => this.inFlightMax,
       merge,
       onDelivered: () => {},
       onCheckpoint: () => {},
-      onDamage: () => {},
       onError: (error) => {
         throw error
       },
@@ -173,7 +178,7 @@ test('in any order of answers, losses and restarts, no sample overtakes an earli
         } else if (each.kind === 'answer' && rig.inFlight.length > 0) {
           rig.inFlight.splice(each.pick % rig.inFlight.length, 1)[0]!.answer()
         } else if (each.kind === 'save') {
-          rig.position = rig.delivery.acknowledged
+          rig.position = rig.ahead.acknowledged
         } else if (each.kind === 'pace') {
           rig.inFlightMax = each.inFlightMax
         } else if (each.kind === 'restart') await rig.restart()
