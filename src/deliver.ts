@@ -104,6 +104,11 @@ export class Delivery {
     await this.#checkpoint().catch(this.#parts.onError)
   }
 
+  /** To be called when `inFlightMax` has grown, though nothing was delivered. */
+  lookAgain(): void {
+    this.#wake()
+  }
+
   /** Everything before this LSN has been acknowledged. */
   get acknowledged(): number {
     return this.#ahead[0]?.block.number ?? this.#readUpTo + 1
