@@ -68,8 +68,11 @@ export function manySeries(count: number, timestamp = 1000, name = 'up'): Series
   }))
 }
 
-export function destinationOf(url: string, clock: Clock = fakeClock()) {
-  const post = createPost({ url, version: '0.1.0', timeoutMs: 5_000 })
+export function destinationOf(
+  url: string,
+  clock: Clock = fakeClock(),
+  post = createPost({ url, version: '0.1.0', timeoutMs: 5_000 }),
+) {
   const events: Event[] = []
   const onEvent = (event: Event) => events.push(event)
   const kept: Refused[] = []
