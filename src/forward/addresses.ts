@@ -1,5 +1,6 @@
 import { lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
+import type { Clock } from '../base/clock.ts'
 
 /** A name whose address is known is not waited for any longer. */
 const PATIENCE_MS = 2_000
@@ -14,22 +15,22 @@ type Found = Parameters<Parameters<LookupFunction>[2]>
  * holds one of the few threads that also sync files.
  */
 export function lookupWithMemory(
+  clock: Clock,
   lookup: LookupFunction = systemLookup as LookupFunction,
-  patienceMs = PATIENCE_MS,
 ): LookupFunction {
   const known = new Map<string, Found>()
   const asked = new Map<string, ((...found: Found) => void)[]>()
 
   return (hostname, options, callback) => {
     const key = `${hostname} ${options.family ?? 0} ${options.all ?? false}`
-    let isOver = false
+    const over = new AbortController()
     const answer = (...found: Found) => {
-      if (isOver) return
-      isOver = true
-      clearTimeout(timer)
+      if (over.signal.aborted) return
+      over.abort()
       callback(...(known.get(key) ?? found))
     }
-    const timer = known.has(key) ? setTimeout(answer, patienceMs, null, '') : undefined
+    const late = () => answer(null, '')
+    if (known.has(key)) clock.sleep(PATIENCE_MS, over.signal).then(late, () => {})
 
     const waiting = asked.get(key)
     if (waiting !== undefined) {

@@ -53,7 +53,7 @@ export class Connections {
     const secret = (source: SecretSource | null = null) =>
       source === null ? null : new Secret(source, clock)
     this.#files = { ca: secret(tls?.ca), cert: secret(tls?.certificate), key: secret(tls?.key) }
-    this.#lookup = lookupWithMemory(parts.lookup)
+    this.#lookup = lookupWithMemory(clock, parts.lookup)
     this.#connect = this.#connector({})
     if (tls === null) this.#pool = this.#newPool()
   }
@@ -77,7 +77,7 @@ export class Connections {
   distrust(pool: Pool): void {
     if (pool !== this.#pool) return
     this.#pool = this.#newPool()
-    this.#retire(pool)
+    void pool.close()
   }
 
   /** Waits for what is under way. */
@@ -107,15 +107,9 @@ export class Connections {
     })
     this.#content = content
     this.#pool = this.#newPool()
-    if (old !== undefined) this.#retire(old)
+    // Requests that are under way end on the old connections.
+    void old?.close()
     return this.#pool
-  }
-
-  /** Requests that are under way end on the old connections. */
-  #retire(pool: Pool): void {
-    void pool.close()
-    // By then they have ended, and what is still open is open for nothing.
-    setTimeout(() => void pool.destroy(), 2 * this.#parts.timeoutMs).unref()
   }
 
   #timeouts() {

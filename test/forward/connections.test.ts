@@ -8,7 +8,7 @@ import { snappy } from '../../src/wire/snappy.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { writtenHeaders } from '../support/receiver-store.ts'
 import { rw2Of } from '../support/remote-write.ts'
-import { blockOf, delivered, destinationOf, manySeries } from './parts.ts'
+import { blockOf, delivered, destinationOf, fakeClock, manySeries } from './parts.ts'
 
 const SERIES = [{ labels: { __name__: 'up' }, samples: [{ value: 1, timestamp: 1000 }] }]
 const RW2 = { body: snappy.compress(rw2Of(SERIES)), protocol: 'rw2', attempt: 0 } as const
@@ -177,7 +177,7 @@ test('F31: a name that is not known yet, and one that moves, are followed', asyn
 
 test('F31: a name server that is silent is asked once, and not waited for', async () => {
   const script = { address: '10.0.0.1', isSilent: false, asked: 0 }
-  const lookup = lookupWithMemory(names(script), 20)
+  const lookup = lookupWithMemory(fakeClock(), names(script))
   const ask = () =>
     new Promise((resolve) => lookup('central.test', {}, (_, address) => resolve(address)))
   expect(await ask()).toBe('10.0.0.1')
