@@ -98,6 +98,11 @@ export class Delivery {
     await this.#checkpoint().catch(this.#parts.onError)
   }
 
+  /** To be called when `inFlightMax` has grown, though nothing was delivered. */
+  lookAgain(): void {
+    this.#sendAll()
+  }
+
   /** Once it is stopped: what the destination does not have of the blocks before `first`. */
   async missingBefore(first: Block): Promise<Missing> {
     const { log, decodeBlock } = this.#parts

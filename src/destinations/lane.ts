@@ -98,6 +98,7 @@ export class Lane implements QuarantineSource, RewindSource {
       clock,
       random,
       keep: (refused) => this.#keep(refused),
+      onRoom: () => this.#delivery.lookAgain(),
       onEvent: ({ level, message, ...fields }) => logger[level](message, fields),
       decode: createRemoteWrite2Decoder(key),
     })

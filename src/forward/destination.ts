@@ -6,14 +6,14 @@ import { add, atMost, type Counts, isNothing, minus, noCounts, samplesOf } from 
 import { seriesText } from '../model/series-text.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { decompressInto, snappy } from '../wire/snappy.ts'
-import type { Protocol, Verdict } from './answer.ts'
-import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
-import { Courier } from './courier.ts'
+import { hasTaken, type Protocol } from './answer.ts'
+import { Courier, type FinalVerdict } from './courier.ts'
 import { type Delivery, type Event, Job, type Loss } from './delivery.ts'
 import type { Post } from './post.ts'
 import { countsOf, isProbablyStored, partOf, type Refused, type RefusedBefore } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
+import { isInDoubt, takeApart, type Ways } from './take-apart.ts'
 
 export type DestinationParts = {
   name: string
@@ -26,6 +26,8 @@ export type DestinationParts = {
   protocol?: Protocol
   /** Keeps what is refused for good. Until it resolves, nothing is counted as refused. */
   keep?: (refused: Refused) => Promise<void>
+  /** `inFlightMax` has grown, though nothing was delivered. */
+  onRoom?: () => void
   /** Fills `batch` from a decompressed 2.0 message; a reason when that is damaged. */
   decode: (raw: Uint8Array, batch: Batch) => string | null
 }
@@ -67,7 +69,8 @@ export class Destination {
     this.#onEvent = (event) => onEvent({ ...event, destination: name })
     this.#decode = decode
     this.#keep = parts.keep ?? (async () => {})
-    this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent })
+    const { onRoom = () => {} } = parts
+    this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent, onRoom })
   }
 
   /** What the next block will be sent as. */
@@ -121,6 +124,8 @@ export class Destination {
   async sendAgain({ lost, ...part }: RefusedBefore, signal: AbortSignal): Promise<Loss | null> {
     const counts = countsOf(part.message, this.#writer)
     const job = new Job({ ...part, counts }, signal)
+    // It is known to be bad, so nothing else has to pass before that is believed.
+    job.refusedAt = Number.NEGATIVE_INFINITY
     await this.#deliverMessage(job, part.message, counts)
     const refused = noCounts()
     for (const loss of job.losses) add(refused, loss.lost)
@@ -141,10 +146,14 @@ export class Destination {
     while (!(await this.#tryMessage(job, message, counts)));
   }
 
-  /** False when it failed, and so did all of its parts: then it is to be sent again. */
+  /** False when it is to be sent again: it seems to be the receiver that is to blame. */
   async #tryMessage(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
     if (this.protocol === 'rw1') return this.#deliverAs1(job, message, counts)
-    const reason = await this.#deliverAs2(job, message, counts)
+    const verdict = await this.#courier.send(job, 'rw2', message, counts)
+    if (verdict.kind === 'partial' && !hasTaken(verdict, counts)) {
+      if (await isInDoubt(job, this.#courier, [verdict.reason])) return false
+    }
+    const reason = await this.#settle2(job, verdict, message, counts)
     if (reason === null) return true
     const raw = snappy.decompress(message)
     const parts = raw === null ? null : readRemoteWrite2(raw)
@@ -152,16 +161,23 @@ export class Destination {
       job.lose(counts, job.refusalClass, reason)
       return true
     }
-    return this.#bisect(job, seriesCount(parts), reason, {
+    return this.#takeApart(job, seriesCount(parts), reason, {
       encode: (from, to) => writePart(parts, from, to, this.#writer),
-      send: (part, partCounts) => this.#deliverAs2(job, part, partCounts),
+      send: async (part, partCounts) => {
+        const answered = await this.#courier.send(job, 'rw2', part, partCounts)
+        return this.#settle2(job, answered, part, partCounts)
+      },
       nameOf: () => null,
     })
   }
 
   /** Null when there is nothing left to do, else why the message was rejected as a whole. */
-  async #deliverAs2(job: Job, message: Uint8Array, counts: Counts): Promise<string | null> {
-    const verdict = await this.#courier.send(job, 'rw2', message, counts)
+  async #settle2(
+    job: Job,
+    verdict: FinalVerdict,
+    message: Uint8Array,
+    counts: Counts,
+  ): Promise<string | null> {
     switch (verdict.kind) {
       case 'delivered':
         if (!isNothing(verdict.lost)) {
@@ -211,7 +227,7 @@ export class Destination {
     const isEmpty = isNothing(whole.counts)
     const reason = isEmpty ? null : await this.#deliverAs1Whole(job, body, whole.counts)
     if (reason !== null) {
-      const isOver = await this.#bisect(job, batch.seriesCount, reason, {
+      const isOver = await this.#takeApart(job, batch.seriesCount, reason, {
         encode: (from, to) => encode(from, to).counts,
         send: (part, partCounts) => this.#deliverAs1Whole(job, part, partCounts),
         nameOf: (series) => seriesText(batch, series),
@@ -229,7 +245,7 @@ export class Destination {
 
   /** Null when it is delivered, else why it was rejected as a whole. */
   async #deliverAs1Whole(job: Job, body: Uint8Array, counts: Counts): Promise<string | null> {
-    const verdict: Verdict = await this.#courier.send(job, 'rw1', body, counts)
+    const verdict = await this.#courier.send(job, 'rw1', body, counts)
     assert(
       verdict.kind === 'delivered' || verdict.kind === 'rejected',
       'a Remote Write 1.0 request is taken or rejected as a whole',
@@ -237,53 +253,17 @@ export class Destination {
     return verdict.kind === 'rejected' ? verdict.reason : null
   }
 
-  /**
-   * Sends parts until only what is guilty is left, and loses that. False when the block was on
-   * trial and no part of it passes: then it is the receiver that fails, and nothing is lost.
-   */
-  async #bisect(job: Job, count: number, reason: string, ways: Ways): Promise<boolean> {
-    let sent = 0
-    let passed = 0
-    const send = async (from: number, to: number): Promise<PartVerdict> => {
-      if (job.isOnTrial && passed === 0 && sent >= hopelessAfter(count)) {
-        return { kind: 'rejected', reason }
-      }
-      const counts = ways.encode(from, to)
-      if (isNothing(counts)) return { kind: 'delivered' }
-      sent += 1
-      const body = snappy.compress(this.#writer.written())
-      const refusal = await ways.send(body, counts)
-      if (refusal === null) passed += 1
-      return refusal === null ? { kind: 'delivered' } : { kind: 'rejected', reason: refusal }
-    }
-    const limits = { from: 0, to: count, requestsMax: BISECT_REQUESTS_MAX }
-    const guilty = await bisect({ ...limits, reason, send })
-    const isAcquitted = job.isOnTrial && passed === 0
-    job.isOnTrial = false
-    if (isAcquitted) {
-      job.trialAfterMs *= 2
-      return false
-    }
-    for (const guilt of guilty) {
+  /** Loses what is to blame. False when that is the receiver. */
+  async #takeApart(job: Job, count: number, reason: string, ways: Ways): Promise<boolean> {
+    const [courier, writer] = [this.#courier, this.#writer]
+    const guilty = await takeApart({ job, courier, count, reason, ways, writer })
+    for (const guilt of guilty ?? []) {
       const lost = ways.encode(guilt.from, guilt.to)
       const where = { series: ways.nameOf(guilt.from), part: guilt }
       job.lose(lost, job.refusalClass, guilt.reason, where)
     }
-    return true
+    return guilty !== null
   }
 }
 
 const UNREADABLE = 'the block cannot be decompressed: it is damaged, or larger than 64 MiB'
-
-/** Parts that fail on trial, one after the other, until nobody believes in poison any more. */
-function hopelessAfter(count: number): number {
-  return 2 * Math.ceil(Math.log2(count + 1)) + 2
-}
-
-/** What bisecting needs of a request: the two protocols take it apart differently. */
-type Ways = {
-  /** Leaves the part in the writer. */
-  encode(from: number, to: number): Counts
-  send(part: Uint8Array, counts: Counts): Promise<string | null>
-  nameOf(series: number): string | null
-}

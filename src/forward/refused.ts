@@ -43,5 +43,10 @@ const IS_LATE = /out of order|duplicate sample|too old|out of bounds/i
 
 /** Whether the receiver refuses what it has already: then nothing is missing there. */
 export function isProbablyStored({ lossClass, reason }: Loss): boolean {
-  return lossClass === 'maybe stored' && IS_LATE.test(reason)
+  return lossClass === 'maybe stored' && isLate(reason)
+}
+
+/** Whether a refusal speaks of samples, which a receiver does that is the right one. */
+export function isLate(reason: string): boolean {
+  return IS_LATE.test(reason)
 }
