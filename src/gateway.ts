@@ -275,6 +275,7 @@ function sourcesOf(
     undoneSamples: () => undone.samples,
     keptSamples: () => totals.samples - samplesAtStart,
     destinations: () => far.status(),
+    parked: () => far.parked(),
     log: () => ({
       oldestLsn: log.oldestLsn,
       lastLsn: log.lastLsn,

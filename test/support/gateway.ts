@@ -32,8 +32,8 @@ export type TestGateway = {
   directory: string
   /** The configuration, which a reload and a restart read anew. */
   text: { yaml: string }
-  /** What is added to the wall clock of the gateway. */
-  clockOffset: { ms: number }
+  /** What is added to the clocks of the gateway: to the wall's, and to the one that never jumps. */
+  clockOffset: { ms: number; monotonicMs: number }
   post(body: Uint8Array, headers?: { [name: string]: string }): Promise<Answer>
   /** Sends series compressed, as Remote Write 2.0 or 1.0. */
   push2(series: readonly SeriesLiteral[]): Promise<Answer>
@@ -63,8 +63,12 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
   const receiver = await startReceiver(options.receiver)
-  const clockOffset = { ms: 0 }
-  const clock: Clock = { ...systemClock, nowMs: () => Date.now() + clockOffset.ms }
+  const clockOffset = { ms: 0, monotonicMs: 0 }
+  const clock: Clock = {
+    ...systemClock,
+    nowMs: () => Date.now() + clockOffset.ms,
+    monotonicMs: () => performance.now() + clockOffset.monotonicMs,
+  }
   const yaml = `
 ${options.listen ?? listenOf(options.grpc ?? false)}
 storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
