@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
+import type { ClockWatch } from '../base/clock-watch.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
@@ -40,6 +41,7 @@ export type DestinationsParts = {
   totals: BlockTotals
   quotaBytes: number
   clock: Clock
+  watch: ClockWatch
   /** In [0, 1). */
   random: () => number
   logger: Logger

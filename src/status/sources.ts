@@ -32,6 +32,8 @@ export type MetricSources = {
   bodyBytesMax: () => number
   destinations: () => Iterable<DestinationStatus>
   parked: () => Iterable<ParkedStatus>
+  /** How often the wall clock was set, and by how much altogether. */
+  clockJumps: () => { count: number; seconds: number }
   log: () => LogStatus
   series: () => { active: number; max: number; untrackedSamples: number }
 }

@@ -113,6 +113,12 @@ ${options.yaml ?? ''}`
   return own
 }
 
+/** Time goes by for the gateway, by both of its clocks. */
+export function passTime({ clockOffset }: TestGateway, ms: number): void {
+  clockOffset.ms += ms
+  clockOffset.monotonicMs += ms
+}
+
 function listenOf(grpc: boolean): string {
   const free = '127.0.0.1:0'
   const listeners = { write: free, otlp_http: free, otlp_grpc: grpc ? free : 'off', admin: free }
