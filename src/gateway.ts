@@ -83,7 +83,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       listeners: config.listen,
       tls: config.listen.tls,
       otlp: config.otlp,
-      threads: config.limits.intakeThreads,
+      limits: config.limits,
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })

@@ -51,6 +51,8 @@ export async function startTestGateway(
     window?: string
     quota?: string
     threads?: number
+    /** Further limits, each with a comma before it. */
+    limits?: string
     listen?: string
     /** Whether it takes OTLP by gRPC, which takes a moment to load. */
     grpc?: boolean
@@ -72,7 +74,7 @@ export async function startTestGateway(
   const yaml = `
 ${options.listen ?? listenOf(options.grpc ?? false)}
 storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
-limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
+limits: { intake_threads: ${options.threads ?? INTAKE_THREADS}${options.limits ?? ''} }
 remote_write:
   - url: ${receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}
