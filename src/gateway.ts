@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Admission } from './admit/admission.ts'
 import { openSavedTable, saveTable } from './admit/table-file.ts'
 import type { Clock } from './base/clock.ts'
+import { ClockWatch } from './base/clock-watch.ts'
 import { type Disk, withoutSync } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
@@ -82,7 +83,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       listeners: config.listen,
       tls: config.listen.tls,
       otlp: config.otlp,
-      threads: config.limits.intakeThreads,
+      limits: config.limits,
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })
@@ -168,6 +169,11 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   })
   stops.push(() => log.close())
 
+  const watch = new ClockWatch({
+    clock,
+    lastNumber: () => log.lastLsn,
+    onJump: (byMs) => logger.warn('the clock of this machine has jumped', { byMs }),
+  })
   const table = await openTable(config, { ...parts, disk }, log)
   const { admission } = table
   const totals = await totalsOf(log)
@@ -183,7 +189,7 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     await log.commit().catch(() => undefined)
     await table.save()
   })
-  return { disk, cursors, log, ...table, totals, samplesAtStart, blocks, undone, quotaBytes }
+  return { disk, cursors, log, watch, ...table, totals, samplesAtStart, blocks, undone, quotaBytes }
 }
 
 /** What is known of every series, as it was saved last, and how to save it. */
@@ -220,12 +226,13 @@ type Store = Awaited<ReturnType<typeof openStore>>
  * Forgets what has been idle, deletes what all destinations have, and once a minute saves what
  * is known of every series. Returns how to stop.
  */
-function everySecond(clock: Clock, { admission, save }: Store, far: Destinations) {
+function everySecond(clock: Clock, { admission, save, watch }: Store, far: Destinations) {
   let saving: Promise<void> | null = null
   let savedMs = clock.monotonicMs()
   const timer = setInterval(() => {
     const nowMs = clock.monotonicMs()
-    admission.sweep(clock.nowMs(), Math.floor(nowMs / 1000))
+    watch.look()
+    admission.sweep(Math.floor(nowMs / 1000))
     void far.release()
     if (saving !== null || nowMs - savedMs < SAVE_EVERY_MS) return
     saving = save().then(() => {
@@ -248,7 +255,7 @@ function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | nu
 
 /** Where the metrics and the status find their numbers. */
 function sourcesOf(
-  { log, admission, quotaBytes, totals, samplesAtStart, undone }: Store,
+  { log, watch, admission, quotaBytes, totals, samplesAtStart, undone }: Store,
   intake: Intake,
   far: Destinations,
 ): MetricSources {
@@ -275,6 +282,8 @@ function sourcesOf(
     undoneSamples: () => undone.samples,
     keptSamples: () => totals.samples - samplesAtStart,
     destinations: () => far.status(),
+    parked: () => far.parked(),
+    clockJumps: () => ({ count: watch.jumpCount, seconds: watch.jumpedMs / 1000 }),
     log: () => ({
       oldestLsn: log.oldestLsn,
       lastLsn: log.lastLsn,

@@ -2,6 +2,7 @@ import type { Admission } from './admit/admission.ts'
 import type { PushDigest } from './admit/push-digest.ts'
 import type { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
+import type { ClockWatch } from './base/clock-watch.ts'
 import type { Batch } from './model/batch.ts'
 import { add, type Counts, noCounts, samplesOf } from './model/counts.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
@@ -50,6 +51,7 @@ export type IngestParts = {
   blocks: BlockWriter
   /** Why nothing can be kept at the moment, or null. */
   backlog: () => string | null
+  watch: Pick<ClockWatch, 'latestMs'>
   /** How long a push waited for the disk. */
   onCommit: (seconds: number) => void
 }
@@ -131,10 +133,11 @@ export function createIngest(parts: IngestParts) {
     admission.metadata.learn(batch)
     const written = countsOf(batch)
     const nowMs = clock.nowMs()
+    const latestMs = parts.watch.latestMs()
     const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
     for (const slice of slicesOf(batch)) {
       const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
-      const judgement = admission.judge(batch, slice, block.number, nowMs, nowSeconds)
+      const judgement = admission.judge(batch, slice, block.number, latestMs, nowSeconds)
       if (block.isEmpty && isKeptAsItCame(batch, judgement)) {
         block.adopt(batch, judgement, body())
       } else if (samplesOf(judgement.kept) > 0) {

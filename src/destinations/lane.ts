@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../base/clock.ts'
+import type { ClockWatch } from '../base/clock-watch.ts'
 import type { Logger } from '../base/log.ts'
 import { VERSION } from '../base/version.ts'
 import type { DestinationConfig } from '../config/config.ts'
@@ -42,6 +43,7 @@ export type LaneParts = {
   /** Of all samples in it, those before the cursor. */
   samplesDone: number
   clock: Clock
+  watch: ClockWatch
   /** In [0, 1). */
   random: () => number
   logger: Logger
@@ -160,7 +162,7 @@ export class Lane implements QuarantineSource, RewindSource {
 
   status(): DestinationStatus {
     const { name, url } = this.#config
-    const { totals, log, clock, samplesDone } = this.#parts
+    const { totals, log, watch, samplesDone } = this.#parts
     const { protocol, state, reason, retries, inFlightMax } = this.#destination
     const { forwarded, refused, maybeStored, unsupported } = this.#destination
     const { oldest, acknowledged, aheadOfCursorBytes } = this.#ahead
@@ -191,7 +193,7 @@ export class Lane implements QuarantineSource, RewindSource {
       droppedSamples: this.#outgoing.droppedSamples,
       waitingSamples: totals.samples - this.#samplesDone,
       waitingBytes: waits ? totals.bytes - oldest.bytesBefore - aheadOfCursorBytes : 0,
-      oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,
+      oldestWaitingSeconds: waits ? watch.agoMs(oldest.receivedMs, oldest.number) / 1000 : 0,
     }
   }
 
@@ -247,9 +249,9 @@ export class Lane implements QuarantineSource, RewindSource {
   }
 
   async #rewind(sinceMs: number): Promise<Rewound> {
-    const { log, clock } = this.#parts
-    const fromMs = clock.nowMs() - sinceMs
-    const first = await blockFrom(log, log.oldestLsn, ({ receivedMs }) => receivedMs >= fromMs)
+    const { log, watch } = this.#parts
+    const isRecent = ({ receivedMs, number }: Block) => watch.agoMs(receivedMs, number) <= sinceMs
+    const first = await blockFrom(log, log.oldestLsn, isRecent)
     if (first === null) return { samples: 0, from: null }
     const { oldest, acknowledged } = this.#ahead
     // What was acknowledged behind one that was not is behind the cursor.

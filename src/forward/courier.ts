@@ -43,7 +43,7 @@ export class Courier {
   state: 'ok' | 'backing-off' | 'paused' = 'ok'
   /** Why `state` is what it is; empty while all is well. */
   reason = ''
-  /** Wall time of the last change of `state`. */
+  /** When `state` changed last, by the monotonic clock. */
   sinceMs: number
   /** Whether a 2.0 request was answered as a 2.0 receiver does, since the last fallback. */
   hasAccepted2 = false
@@ -78,7 +78,7 @@ export class Courier {
     this.#random = random
     this.#onEvent = onEvent
     this.#onRoom = onRoom
-    this.sinceMs = clock.nowMs()
+    this.sinceMs = clock.monotonicMs()
   }
 
   /** Jobs that it is good to have under way; those that wait alone take no place from others. */
@@ -274,7 +274,7 @@ export class Courier {
     this.reason = reason
     if (state === this.state) return
     const previous = this.state
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#clock.monotonicMs()
     const lastedMs = nowMs - this.sinceMs
     this.state = state
     this.sinceMs = nowMs

@@ -18,7 +18,7 @@ import { createReadParts } from './reader.ts'
  * it over, then the owner's until the owner clears AT_IS_IN_USE; the answer comes later, when
  * the block is on disk.
  */
-const { listeners, tls, key, otlp, memories, permitBytes } = workerData as ThreadData
+const { listeners, tls, key, otlp, memories, permitBytes, connections } = workerData as ThreadData
 const port = parentPort!
 const post = (message: FromThread): void => port.postMessage(message)
 
@@ -37,6 +37,7 @@ const endpoint = createEndpoint({
   clock: systemClock,
   random: Math.random,
   log: createLog({}),
+  connections,
   isShared: true,
 })
 

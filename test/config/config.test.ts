@@ -36,7 +36,12 @@ test('an empty file means the defaults that the README names', () => {
     },
     otlp: OTLP_DEFAULTS,
     dedup: { maxSeries: 5_000_000 },
-    limits: { intakeThreads: 1 },
+    limits: {
+      intakeThreads: 1,
+      headerTimeoutMs: 10_000,
+      requestTimeoutMs: 60_000,
+      perAddressMax: 5_000,
+    },
     remoteWrite: [
       {
         name: 'central',
@@ -72,7 +77,7 @@ otlp:
   label_name_underscore_sanitization: false
   label_name_preserve_multiple_underscores: false
 dedup: { max_series: 7 }
-limits: { intake_threads: 3 }
+limits: { intake_threads: 3, header_timeout: 5s, request_timeout: 2m, connections_per_address: 9 }
 remote_write:
   - name: mimir-1
     url: ${url}
@@ -111,7 +116,12 @@ remote_write:
       labelNamePreserveMultipleUnderscores: false,
     },
     dedup: { maxSeries: 7 },
-    limits: { intakeThreads: 3 },
+    limits: {
+      intakeThreads: 3,
+      headerTimeoutMs: 5_000,
+      requestTimeoutMs: 120_000,
+      perAddressMax: 9,
+    },
     remoteWrite: [
       {
         name: 'mimir-1',
@@ -163,6 +173,10 @@ remote_write:
 
 test.for([
   ['lisen: {}', 'sluice.yaml:1: lisen: unknown setting, did you mean "listen"?'],
+  [
+    'limits: { header_timeout: 61s }',
+    'sluice.yaml:1: limits.header_timeout: is longer than limits.request_timeout, of which it is a part',
+  ],
   [
     'limits: { intake_threads: 65 }',
     'sluice.yaml:1: limits.intake_threads: expected a whole number from 1 to 64, got 65',
