@@ -10,23 +10,24 @@ import { Destinations, openCursors } from './destinations/destinations.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
+import { DiskWatch, nominalQuota } from './persist/disk-watch.ts'
 import { Ledger } from './persist/ledger.ts'
 import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
+import { Spare, spareBytesFor, withSpare } from './persist/spare.ts'
 import { createServer } from './receive/server.ts'
 import { createReload, widestWindowMs } from './reload.ts'
 import { createAdminRoutes } from './status/admin.ts'
 import { balanceOf } from './status/balance.ts'
 import { createMetrics } from './status/metrics.ts'
 import { createQuarantineRoutes } from './status/quarantine.ts'
+import { createNotReady } from './status/readiness.ts'
 import { createReloadRoutes } from './status/reload.ts'
 import { createRewindRoutes } from './status/rewind.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { MetricSources } from './status/sources.ts'
 
-/** Of the file system, when no quota is configured. */
-const QUOTA_SHARE = 0.8
 /** The segment that is being written is never deleted, so it must be a small part of the quota. */
 const SEGMENTS_PER_QUOTA = 8
 const SWEEP_EVERY_MS = 1_000
@@ -75,7 +76,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   }
   try {
     const store = await openStore(config, parts, stops)
-    const backlog = () => backlogOf(config, store)
+    const backlog = () => store.watch.refusal()
     const intake = createIntake({
       ...store,
       ...parts,
@@ -90,6 +91,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const far = await Destinations.start(config.remoteWrite, {
       ...parts,
       ...store,
+      quotaBytes: () => store.watch.quotaBytes,
       directory: join(config.storage.path, 'quarantine'),
       cursorDirectory: join(config.storage.path, 'cursors'),
       ledger,
@@ -102,10 +104,12 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const metrics = createMetrics(sources)
     stops.push(async () => metrics.stop())
     let isOpen = false
-    const notReady = () => {
-      if (!isOpen) return 'the write port is not open yet'
-      return store.log.isFailed ? 'the log cannot be written' : backlog()
-    }
+    const notReady = createNotReady({
+      isOpen: () => isOpen,
+      refusal: backlog,
+      isBroken: () => store.watch.isBroken,
+      destinations: sources.destinations,
+    })
     const snapshot = createSnapshot({ sources, clock: parts.clock, notReady })
     const refresh = () => intake.refresh()
     const balance = () => balanceOf(sources)
@@ -144,19 +148,22 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
   const { path, acknowledge } = config.storage
   const disk = acknowledge === 'fsync' ? parts.disk : withoutSync(parts.disk)
   await makeStore(disk, path)
-  const lock = await acquireLock(path, clock)
+  const nominalBytes = await nominalQuota(disk, path, config.storage.quotaBytes)
+  const spare = await Spare.open(disk, join(path, 'spare'), spareBytesFor(nominalBytes))
+  // A full disk is no reason not to start: what is in the log can be delivered.
+  const lock = await spare.insist(() => acquireLock(path, clock))
   stops.push(() => lock.release())
-  const cursors = await openCursors(disk, join(path, 'cursors'), config.remoteWrite, logger)
+  const reserved = withSpare(disk, spare)
+  const cursors = await openCursors(reserved, join(path, 'cursors'), config.remoteWrite, logger)
   stops.push(() => Promise.all([...cursors.values()].map((cursor) => cursor.close())))
 
-  const quotaBytes =
-    config.storage.quotaBytes ?? QUOTA_SHARE * (await parts.disk.capacityBytes(path))
   /** Samples that were judged and could not be written: their senders were told so. */
   const undone = { samples: 0 }
+  const logDirectory = join(path, 'log')
   const log = await Log.open({
     disk,
-    directory: join(path, 'log'),
-    segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(quotaBytes / SEGMENTS_PER_QUOTA)),
+    directory: logDirectory,
+    segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(nominalBytes / SEGMENTS_PER_QUOTA)),
     nextLsnMin: Math.max(...[...cursors.values()].map(({ position }) => position)),
     onCollect: () => blocks.seal(),
     onFailed: (error) => {
@@ -167,6 +174,10 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     onDamage: (damage) => logger.error('a part of the log is damaged', { ...damage }),
   })
   stops.push(() => log.close())
+  const { quotaBytes } = config.storage
+  const watched = { disk, path, logDirectory, log, spare, quotaBytes, clock, logger }
+  const watch = await DiskWatch.start(watched)
+  stops.push(() => watch.stop())
 
   const table = await openTable(config, { ...parts, disk }, log)
   const { admission } = table
@@ -183,7 +194,8 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     await log.commit().catch(() => undefined)
     await table.save()
   })
-  return { disk, cursors, log, ...table, totals, samplesAtStart, blocks, undone, quotaBytes }
+  const own = { disk: reserved, cursors, log, watch, ...table }
+  return { ...own, totals, samplesAtStart, blocks, undone }
 }
 
 /** What is known of every series, as it was saved last, and how to save it. */
@@ -217,15 +229,16 @@ async function openTable(config: Config, { disk, clock, log: logger }: GatewayPa
 type Store = Awaited<ReturnType<typeof openStore>>
 
 /**
- * Forgets what has been idle, deletes what all destinations have, and once a minute saves what
- * is known of every series. Returns how to stop.
+ * Forgets what has been idle, looks at the disk, deletes what all destinations have, and once a
+ * minute saves what is known of every series. Returns how to stop.
  */
-function everySecond(clock: Clock, { admission, save }: Store, far: Destinations) {
+function everySecond(clock: Clock, { admission, save, watch }: Store, far: Destinations) {
   let saving: Promise<void> | null = null
   let savedMs = clock.monotonicMs()
   const timer = setInterval(() => {
     const nowMs = clock.monotonicMs()
     admission.sweep(clock.nowMs(), Math.floor(nowMs / 1000))
+    void watch.look()
     void far.release()
     if (saving !== null || nowMs - savedMs < SAVE_EVERY_MS) return
     saving = save().then(() => {
@@ -240,15 +253,9 @@ function everySecond(clock: Clock, { admission, save }: Store, far: Destinations
   }
 }
 
-/** Why nothing can be kept at the moment, or null. */
-function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | null {
-  if (log.sizeBytes < quotaBytes) return null
-  return `the log in ${storage.path} is full: a destination is behind, or storage.quota too small`
-}
-
 /** Where the metrics and the status find their numbers. */
 function sourcesOf(
-  { log, admission, quotaBytes, totals, samplesAtStart, undone }: Store,
+  { log, watch, admission, totals, samplesAtStart, undone }: Store,
   intake: Intake,
   far: Destinations,
 ): MetricSources {
@@ -280,7 +287,7 @@ function sourcesOf(
       lastLsn: log.lastLsn,
       committedLsn: log.committedLsn,
       bytes: log.sizeBytes,
-      quotaBytes,
+      quotaBytes: watch.quotaBytes,
     }),
     series: () => ({
       active: admission.table.live,
