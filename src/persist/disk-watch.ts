@@ -94,13 +94,14 @@ export class DiskWatch {
       return `${path} does not hold this gateway's log any more: put it back, or start anew`
     }
     if (this.#isStuck) return stuckReason(path)
-    if (log.isFailed) return 'the log cannot be written'
-    if (log.uncommittedBytes >= UNCOMMITTED_BYTES_MAX) {
-      return `the disk under ${path} is too slow for what comes in`
+    if (log.sizeBytes >= this.#quotaBytes) {
+      return this.#isCrowded
+        ? `the disk under ${path} is full of other things: make room there`
+        : `the log in ${path} is full: a destination is behind, or storage.quota too small`
     }
-    if (log.sizeBytes < this.#quotaBytes) return null
-    if (this.#isCrowded) return `the disk under ${path} is full of other things: make room there`
-    return `the log in ${path} is full: a destination is behind, or storage.quota too small`
+    if (log.isFailed) return 'the log cannot be written'
+    const isSlow = log.uncommittedBytes >= UNCOMMITTED_BYTES_MAX
+    return isSlow ? `the disk under ${path} is too slow for what comes in` : null
   }
 
   /** To be called once a second. Resolves when everything was looked at, and never rejects. */

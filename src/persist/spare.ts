@@ -2,7 +2,7 @@ import { type Disk, diskWith } from '../base/disk.ts'
 import { replaceFile } from '../base/replace-file.ts'
 
 /** Of what the log may take; more than deliveries need to give back the first segment. */
-const QUOTA_SHARE = 1 / 64
+const QUOTA_SHARE = 1 / 32
 const BYTES_MAX = 64 * 1024 * 1024
 const PIECE_BYTES = 1024 * 1024
 
@@ -140,6 +140,7 @@ function noise(bytes: number): Uint8Array {
 }
 
 function isForWantOfRoom(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'ENOSPC' || code === 'EDQUOT'
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? error.code : undefined
+  return code === 'ENOSPC' || code === 'EDQUOT' || isForWantOfRoom(error.cause)
 }

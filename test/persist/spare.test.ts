@@ -21,7 +21,7 @@ async function filled(disk: MemoryDisk, bytes = 3 * MIB): Promise<Spare> {
 }
 
 test('the spare is a small part of the quota, and 64 MiB at most', () => {
-  expect(spareBytesFor(1024 * MIB)).toBe(16 * MIB)
+  expect(spareBytesFor(1024 * MIB)).toBe(32 * MIB)
   expect(spareBytesFor(1e15)).toBe(64 * MIB)
 })
 
