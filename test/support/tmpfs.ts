@@ -9,8 +9,6 @@ const run = promisify(execFile)
 /** A file system of its own, in memory. */
 export type Tmpfs = {
   path: string
-  /** Mounts it anew with other options, such as `ro` or `size=1m`. */
-  remount(options: string): Promise<void>
   unmount(): Promise<void>
 }
 
@@ -20,7 +18,6 @@ export async function mountTmpfs(options: string): Promise<Tmpfs> {
   await mount(['-t', 'tmpfs', '-o', options, 'tmpfs', path])
   return {
     path,
-    remount: (changed) => mount(['-o', `remount,${changed}`, path]),
     unmount: async () => {
       // Lazily: what a process that is about to end has open must not be in the way.
       await run('umount', ['-l', path])
