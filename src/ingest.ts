@@ -115,8 +115,9 @@ export function createIngest(parts: IngestParts) {
     try {
       admission.forget(await blocks.committed())
     } catch (error) {
-      // What was decided has been undone already, or the sender's next try would look
-      // like a duplicate of something that was lost.
+      // What was decided has been undone already, or the sender's next try would look like a
+      // duplicate of something that was lost. Where the disk is only slow it holds, and waits:
+      // the next try is a duplicate of it, and is answered when it is on disk.
       return refuse(counters, `the log cannot be written: ${(error as Error).message}`)
     }
     parts.onCommit((clock.monotonicMs() - startMs) / 1000)

@@ -39,7 +39,8 @@ export type DestinationsParts = {
   key: DigestKey
   /** Of all blocks in the log. */
   totals: BlockTotals
-  quotaBytes: number
+  /** What the log may take now. */
+  quotaBytes: () => number
   clock: Clock
   watch: ClockWatch
   /** In [0, 1). */
@@ -259,7 +260,7 @@ export class Destinations {
   /** When the log is nearly full, its oldest segment goes, whoever still lacks it. */
   async #makeRoom(): Promise<void> {
     const { log, quotaBytes, dropsOldest } = this.#parts
-    if (!dropsOldest || log.sizeBytes < FULL_SHARE * quotaBytes) return
+    if (!dropsOldest || log.sizeBytes < FULL_SHARE * quotaBytes()) return
     const second = log.secondSegmentLsn
     const first = second === null ? null : await blockFrom(log, second)
     if (first === null) return

@@ -119,7 +119,7 @@ test('a sync that never works fails each commit, leaves no files behind and lose
     await expect(commitEach(log, [10])).rejects.toMatchObject({ code: 'LOG_FAILED' })
     expect(log.isFailed).toBe(isFailed)
   }
-  expect((await disk.list(DIRECTORY)).length).toBe(3)
+  expect((await disk.list(DIRECTORY)).length).toBe(2)
   expect(await lsnsOf(log)).toEqual([1, 2])
   disk.heal()
   await commitEach(log, [10, 10])

@@ -28,7 +28,7 @@ class Segments {
 function retentionOf(log: Segments, quotaBytes: number) {
   const time = { ms: 0 }
   const clock = { nowMs: () => 0, monotonicMs: () => time.ms, sleep: async () => {} }
-  return { time, retention: new Retention({ log, clock, quotaBytes }) }
+  return { time, retention: new Retention({ log, clock, quotaBytes: () => quotaBytes }) }
 }
 
 test('what one destination does not have stays, and what all have goes after ten minutes', () => {
