@@ -9,6 +9,7 @@ import type { Config } from './config/config.ts'
 import { Destinations, openCursors } from './destinations/destinations.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
+import { DeltaSums } from './otlp/deltas.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
 import { Ledger } from './persist/ledger.ts'
 import { acquireLock } from './persist/lock.ts'
@@ -163,6 +164,7 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
       logger.error('the log cannot be written', { error })
       undone.samples += blocks.discard()
       admission.undo()
+      deltas?.undo()
     },
     onDamage: (damage) => logger.error('a part of the log is damaged', { ...damage }),
   })
@@ -170,6 +172,8 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
 
   const table = await openTable(config, { ...parts, disk }, log)
   const { admission } = table
+  const { delta } = config.otlp
+  const deltas = delta === null ? null : new DeltaSums(delta, admission.table, table.key)
   const totals = await totalsOf(log)
   // A log that lost its end goes on counting where its destinations have come to.
   for (const { samplesBefore } of cursors.values()) {
@@ -183,7 +187,8 @@ async function openStore(config: Config, parts: GatewayParts, stops: (() => Prom
     await log.commit().catch(() => undefined)
     await table.save()
   })
-  return { disk, cursors, log, ...table, totals, samplesAtStart, blocks, undone, quotaBytes }
+  const judging = { ...table, deltas, blocks }
+  return { disk, cursors, log, ...judging, totals, samplesAtStart, undone, quotaBytes }
 }
 
 /** What is known of every series, as it was saved last, and how to save it. */
@@ -220,12 +225,14 @@ type Store = Awaited<ReturnType<typeof openStore>>
  * Forgets what has been idle, deletes what all destinations have, and once a minute saves what
  * is known of every series. Returns how to stop.
  */
-function everySecond(clock: Clock, { admission, save }: Store, far: Destinations) {
+function everySecond(clock: Clock, { admission, deltas, save }: Store, far: Destinations) {
   let saving: Promise<void> | null = null
   let savedMs = clock.monotonicMs()
   const timer = setInterval(() => {
     const nowMs = clock.monotonicMs()
-    admission.sweep(clock.nowMs(), Math.floor(nowMs / 1000))
+    const nowSeconds = Math.floor(nowMs / 1000)
+    admission.sweep(clock.nowMs(), nowSeconds)
+    deltas?.sweep(nowSeconds)
     void far.release()
     if (saving !== null || nowMs - savedMs < SAVE_EVERY_MS) return
     saving = save().then(() => {
