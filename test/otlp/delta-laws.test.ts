@@ -10,7 +10,8 @@ const SLOW = { timeout: 60_000 }
 type Stream = 'a' | 'b' | 'h'
 type Step =
   | { kind: 'push'; points: { stream: Stream; backSeconds: number; seconds: number; n: number }[] }
-  | { kind: 'commit' }
+  /** Of all but the last `open` blocks. */
+  | { kind: 'commit'; open: number }
   | { kind: 'fail' }
   | { kind: 'idle'; seconds: number }
 
@@ -29,7 +30,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       points: fc.array(point, { minLength: 1, maxLength: 4 }),
     }),
   },
-  { weight: 3, arbitrary: fc.constant({ kind: 'commit' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('commit' as const), open: fc.nat(3) }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'fail' as const }) },
   {
     weight: 1,
@@ -47,8 +51,22 @@ type Sum = {
 
 /** The specification: a sum is the total of what was taken, and of nothing that was undone. */
 class Model {
-  committed = new Map<Stream, Sum>()
   open = new Map<Stream, Sum>()
+  /** After each block, from the last that is on disk on. */
+  #after: { block: number; sums: Map<Stream, Sum> }[] = [{ block: 0, sums: new Map() }]
+
+  judged(block: number): void {
+    this.#after.push({ block, sums: new Map(this.open) })
+  }
+
+  commit(upTo: number): void {
+    while (this.#after.length > 1 && this.#after[1]!.block <= upTo) this.#after.shift()
+  }
+
+  fail(): void {
+    this.#after.length = 1
+    this.open = new Map(this.#after[0]!.sums)
+  }
 
   /** Null when it must be refused. */
   take(stream: Stream, from: number, to: number, n: number, now: number): Sum | null {
@@ -83,23 +101,24 @@ test(
         let points = 0
         for (const each of steps) {
           if (each.kind === 'commit') {
-            summing.commit()
-            model.committed = new Map(model.open)
+            summing.commit(each.open)
+            model.commit(summing.block - each.open)
           } else if (each.kind === 'fail') {
             summing.sums.undo()
-            model.open = new Map(model.committed)
+            model.fail()
           } else if (each.kind === 'idle') {
             summing.commit()
-            model.committed = new Map(model.open)
             summing.sweep(each.seconds)
             model.expire(summing.nowSeconds)
-            model.committed = new Map(model.open)
+            model.judged(summing.block)
+            model.commit(summing.block)
           } else {
             for (const { stream, backSeconds, seconds, n } of each.points) {
               const begin = model.open.get(stream)?.toSeconds ?? 1000 + points++
               const [from, to] = [begin - backSeconds, begin - backSeconds + seconds]
               const wanted = model.take(stream, from, to, n, summing.nowSeconds)
               const got = summing.push(metricOf(stream, from, to, n))
+              model.judged(summing.block)
               expectSum(stream, got, wanted, summing)
             }
           }

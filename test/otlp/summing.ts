@@ -54,8 +54,9 @@ export class Summing {
     })
   }
 
-  commit(): void {
-    this.sums.forget(this.block)
+  /** All but the last `open` blocks. */
+  commit(open = 0): void {
+    this.sums.forget(this.block - open)
   }
 
   sweep(seconds: number): void {
