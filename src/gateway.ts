@@ -126,17 +126,16 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
  * Forgets what has been idle, looks at the disk, deletes what all destinations have, and once a
  * minute saves what is known of every series. Returns how to stop.
  */
-function everySecond(
-  clock: Clock,
-  { admission, save, watch, diskWatch }: Store,
-  far: Destinations,
-) {
+function everySecond(clock: Clock, store: Store, far: Destinations) {
+  const { admission, deltas, save, watch, diskWatch } = store
   let saving: Promise<void> | null = null
   let savedMs = clock.monotonicMs()
   const timer = setInterval(() => {
     const nowMs = clock.monotonicMs()
     watch.look()
-    admission.sweep(Math.floor(nowMs / 1000))
+    const nowSeconds = Math.floor(nowMs / 1000)
+    admission.sweep(nowSeconds)
+    deltas?.sweep(nowSeconds)
     void diskWatch.look()
     void far.release()
     if (saving !== null || nowMs - savedMs < SAVE_EVERY_MS) return

@@ -8,6 +8,7 @@ import { add, type Counts, noCounts, samplesOf } from './model/counts.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
 import type { Outcome, Sender } from './model/outcome.ts'
 import type { Rejections } from './model/rejection.ts'
+import type { DeltaSums } from './otlp/deltas.ts'
 import type { BlockWriter } from './persist/block-writer.ts'
 
 /** A larger push is cut into several blocks, at the borders of series. */
@@ -48,6 +49,8 @@ export type IngestParts = {
   clock: Clock
   replay: ReplayMemory
   admission: Admission
+  /** Null: nobody may send differences. */
+  deltas: DeltaSums | null
   blocks: BlockWriter
   /** Why nothing can be kept at the moment, or null. */
   backlog: () => string | null
@@ -90,7 +93,7 @@ export function readPush(parts: ReadParts, { protocol, body }: Push, batch: Batc
  * they are on disk.
  */
 export function createIngest(parts: IngestParts) {
-  const { clock, replay, admission, blocks } = parts
+  const { clock, replay, admission, deltas, blocks } = parts
   const counters = createCounters()
 
   /** The outcome of a push that needs not be read: it was here before, or finds no room. */
@@ -113,7 +116,9 @@ export function createIngest(parts: IngestParts) {
     // may not be on disk yet.
     const startMs = clock.monotonicMs()
     try {
-      admission.forget(await blocks.committed())
+      const onDisk = await blocks.committed()
+      admission.forget(onDisk)
+      deltas?.forget(onDisk)
     } catch (error) {
       // What was decided has been undone already, or the sender's next try would look like a
       // duplicate of something that was lost. Where the disk is only slow it holds, and waits:
@@ -132,12 +137,15 @@ export function createIngest(parts: IngestParts) {
    */
   function admit({ sender: { cluster }, batch, body }: Arrival): Outcome {
     admission.metadata.learn(batch)
-    const written = countsOf(batch)
     const nowMs = clock.nowMs()
     const latestMs = parts.watch.latestMs()
     const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
+    deltas?.addUp(batch, nowMs, nowSeconds)
+    const written = countsOf(batch)
+    let lastBlock = 0
     for (const slice of slicesOf(batch)) {
       const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
+      lastBlock = block.number
       const judgement = admission.judge(batch, slice, block.number, latestMs, nowSeconds)
       if (block.isEmpty && isKeptAsItCame(batch, judgement)) {
         block.adopt(batch, judgement, body())
@@ -149,6 +157,8 @@ export function createIngest(parts: IngestParts) {
       written.samples -= judgement.refused.samples
       written.histograms -= judgement.refused.histograms
     }
+    // With the last of them, so that a push of which a part is on disk is repeated as a whole.
+    deltas?.settle(lastBlock)
     countBatch(counters, written, batch)
     if (batch.rejections.isEmpty) return { kind: 'accepted', written }
     const { points: rejectedPoints } = batch.rejections

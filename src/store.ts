@@ -9,6 +9,7 @@ import type { Logger } from './base/log.ts'
 import type { Config } from './config/config.ts'
 import { openCursors } from './destinations/destinations.ts'
 import { createDigestKey } from './model/identity.ts'
+import { DeltaSums } from './otlp/deltas.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
 import { DiskWatch, nominalQuota } from './persist/disk-watch.ts'
 import { acquireLock } from './persist/lock.ts'
@@ -61,6 +62,7 @@ export async function openStore(
       logger.error('the log cannot be written', { error })
       undone.samples += blocks.discard()
       admission.undo()
+      deltas?.undo()
     },
     onDamage: (damage) => logger.error('a part of the log is damaged', { ...damage }),
   })
@@ -77,6 +79,8 @@ export async function openStore(
   })
   const table = await openTable(config, { ...parts, disk }, log)
   const { admission } = table
+  const { delta } = config.otlp
+  const deltas = delta === null ? null : new DeltaSums(delta, admission.table, table.key)
   const totals = await totalsOf(log)
   // A log that lost its end goes on counting where its destinations have come to.
   for (const { samplesBefore } of cursors.values()) {
@@ -90,7 +94,7 @@ export async function openStore(
     await log.commit().catch(() => undefined)
     await table.save()
   })
-  const own = { disk: reserved, cursors, log, watch, diskWatch, ...table }
+  const own = { disk: reserved, cursors, log, watch, diskWatch, deltas, ...table }
   return { ...own, totals, samplesAtStart, blocks, undone }
 }
 

@@ -1,7 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock } from '../base/clock.ts'
-import type { ClockWatch } from '../base/clock-watch.ts'
-import type { Logger } from '../base/log.ts'
 import { VERSION } from '../base/version.ts'
 import type { DestinationConfig } from '../config/config.ts'
 import { createRemoteWrite2Decoder } from '../decode/remote-write-2.ts'
@@ -13,12 +10,8 @@ import { createPost, type Post } from '../forward/post.ts'
 import type { Refused } from '../forward/refused.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
-import type { DigestKey } from '../model/identity.ts'
 import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
 import { blockFrom } from '../persist/block-search.ts'
-import type { BlockTotals } from '../persist/block-writer.ts'
-import type { Cursor } from '../persist/cursor.ts'
-import type { Log } from '../persist/log.ts'
 import type { Quarantine, QuarantineEntry } from '../persist/quarantine.ts'
 import type {
   DestinationStatus,
@@ -27,29 +20,10 @@ import type {
   RewindSource,
   Rewound,
 } from '../status/sources.ts'
-import type { Losses } from './losses.ts'
+import type { LaneParts } from './lane-parts.ts'
 import { headOf } from './open-quarantine.ts'
 import { Outgoing } from './outgoing.ts'
 import { replay } from './replay.ts'
-
-export type LaneParts = {
-  log: Log
-  cursor: Cursor
-  losses: Losses
-  quarantine: Quarantine
-  key: DigestKey
-  merge: (blocks: readonly Block[]) => Block | null
-  totals: BlockTotals
-  /** Of all samples in it, those before the cursor. */
-  samplesDone: number
-  clock: Clock
-  watch: ClockWatch
-  /** In [0, 1). */
-  random: () => number
-  logger: Logger
-  /** Everything before `position` is acknowledged. */
-  onCheckpoint: (position: number) => void
-}
 
 /**
  * From the log to one destination, and aside into its quarantine.

@@ -19,6 +19,7 @@ const SUMMARIES = 0x5a
 const DELTA = 1
 const CUMULATIVE = 2
 const ASK_FOR_CUMULATIVE = 'configure the sender to export cumulative values'
+const OR_SUM = ', or have them added up here: otlp.delta: cumulative'
 
 /** A range of the body. */
 type Range = { from: number; to: number }
@@ -137,6 +138,7 @@ export class MetricReader {
   #describe(kind: number, unit: number): Metric {
     const { texts, batch, names } = this.#point.request
     const counts = kind === SUMS && this.#isMonotonic
+    const isDelta = this.#temporality === DELTA && hasTemporality(kind)
     const nameKind: NameKind = counts ? 'counter' : kind === GAUGES ? 'gauge' : 'other'
     const sent = texts.text(this.#name.from, this.#name.to)
     const text = names.of(sent, texts.text(this.#unit.from, this.#unit.to), nameKind)
@@ -147,7 +149,8 @@ export class MetricReader {
       help: symbolOf(batch, this.#description),
       type: typeOf(kind, this.#isMonotonic),
       hasExemplars: kind !== GAUGES && kind !== SUMMARIES,
-      hasStart: counts || kind === HISTOGRAMS || kind === EXPONENTIAL || kind === SUMMARIES,
+      hasStart: counts || isDelta || kind >= HISTOGRAMS,
+      isDelta,
       suffixed: { sum: 0, count: 0, bucket: 0 },
       problem: null,
     }
@@ -161,11 +164,14 @@ export class MetricReader {
       const why = `of the metric name ${shown} nothing is left: name it in ASCII`
       return { reason: 'name-missing', text: sent === '' ? 'a metric without a name' : why }
     }
-    const hasTemporality = kind === SUMS || kind === HISTOGRAMS || kind === EXPONENTIAL
-    if (!hasTemporality || this.#temporality === CUMULATIVE) return null
-    const isDelta = this.#temporality === DELTA
-    const which = isDelta ? 'delta temporality' : 'no temporality that is known'
-    return { reason: 'temporality', text: `${which}: ${ASK_FOR_CUMULATIVE}` }
+    if (!hasTemporality(kind) || this.#temporality === CUMULATIVE) return null
+    if (this.#temporality === DELTA) {
+      if (this.#point.request.options.delta !== null) return null
+      const why = `delta temporality: ${ASK_FOR_CUMULATIVE}${OR_SUM}`
+      return { reason: 'temporality', text: why }
+    }
+    const why = `no temporality that is known: ${ASK_FOR_CUMULATIVE}`
+    return { reason: 'temporality', text: why }
   }
 
   #readPoints(kind: number, metric: Metric): void {
@@ -195,6 +201,10 @@ function isData(tag: number): boolean {
   return (
     tag === GAUGES || tag === SUMS || tag === HISTOGRAMS || tag === EXPONENTIAL || tag === SUMMARIES
   )
+}
+
+function hasTemporality(kind: number): boolean {
+  return kind === SUMS || kind === HISTOGRAMS || kind === EXPONENTIAL
 }
 
 function typeOf(kind: number, isMonotonic: boolean): number {

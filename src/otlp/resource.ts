@@ -143,6 +143,7 @@ export class Resource {
       type: GAUGE,
       hasExemplars: false,
       hasStart: false,
+      isDelta: false,
       suffixed: { sum: 0, count: 0, bucket: 0 },
       problem: null,
     }
