@@ -22,7 +22,12 @@ export type Delivered = {
 
 type LogRecord = { lsn: number; type: number; payload: Uint8Array }
 
-type LogReader = { next(): Promise<LogRecord | null>; close(): Promise<void> }
+type LogReader = {
+  next(): Promise<LogRecord | null>
+  /** Where `next` goes on. */
+  readonly lsn: number
+  close(): Promise<void>
+}
 
 /** What delivery asks of the log; `persist/log.ts` is one. */
 export type DeliveredLog = {
@@ -111,10 +116,11 @@ export class Delivery {
     try {
       for (;;) {
         const record = await reader.next()
-        if (record === null || record.lsn >= first.number) return missing
-        const block = decodeBlock(record)
+        const isBefore = record !== null && record.lsn < first.number
+        const block = isBefore ? decodeBlock(record) : null
         if (block !== null) this.#ahead.countMissing(block, missing)
-        log.giveBack(record.payload)
+        if (record !== null) log.giveBack(record.payload)
+        if (!isBefore) return missing
       }
     } finally {
       await reader.close()
@@ -154,7 +160,8 @@ export class Delivery {
         // With all that is there small blocks go together; but on a long way nobody waits for it.
         if (record === null || this.#ahead.isBehind) this.#sendAll()
         if (this.#signal.aborted) return
-        if (record === null) await log.waitBeyond(this.#ahead.end - 1, this.#signal)
+        // The last records may be damaged: then the reader is further than the last block.
+        if (record === null) await log.waitBeyond(reader.lsn - 1, this.#signal)
         while (this.#ahead.isFarAhead && !this.#signal.aborted) await this.#acknowledgement.wait()
       }
     } finally {
@@ -200,14 +207,14 @@ export class Delivery {
     let bytes = 0
     while (bytes < SWEEP_BYTES && this.#ahead.wants(queue) && !this.#signal.aborted) {
       const record = await reader.next()
-      if (record === null || record.lsn >= this.#ahead.end) {
-        this.#ahead.endSweep()
-        return true
+      if (record !== null) {
+        const isKnown = record.lsn < this.#ahead.end
+        const block = isKnown ? this.#parts.decodeBlock(record) : null
+        const isTaken = block !== null && this.#ahead.readAgain(block)
+        if (!isTaken) this.#parts.log.giveBack(record.payload)
+        bytes += record.payload.length
       }
-      bytes += record.payload.length
-      const block = this.#parts.decodeBlock(record)
-      if (block === null || !this.#ahead.readAgain(block)) this.#parts.log.giveBack(record.payload)
-      if (record.lsn + 1 === this.#ahead.end) {
+      if (record === null || record.lsn + 1 >= this.#ahead.end) {
         this.#ahead.endSweep()
         return true
       }

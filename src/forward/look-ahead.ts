@@ -164,8 +164,12 @@ export class LookAhead {
 
   /** Takes a block that the sweep has come to, if it was passed over and there is room now. */
   readAgain(block: Block): boolean {
+    const isTaken = this.#takeAgain(this.#queueOf(block.cluster), block)
     this.#swept = placeBehind(block)
-    const queue = this.#queueOf(block.cluster)
+    return isTaken
+  }
+
+  #takeAgain(queue: ClusterQueue, block: Block): boolean {
     if (queue.isLeft) return false
     this.#close(queue.advance(block))
     const gap = queue.gapAround(block)
