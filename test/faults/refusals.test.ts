@@ -19,8 +19,12 @@ const scrape = (tick: number, name = 'up'): SeriesLiteral[] =>
     labels: { __name__: name, instance: String(i) },
     samples: [{ value: i, timestamp: startMs + tick }],
   }))
+/** A series that nobody has seen before, so that nothing has to arrive before it. */
 const other = (tick: number): SeriesLiteral[] => [
-  { labels: { __name__: 'other' }, samples: [{ value: tick, timestamp: startMs + tick }] },
+  {
+    labels: { __name__: 'other', instance: `n${tick}` },
+    samples: [{ value: tick, timestamp: startMs + tick }],
+  },
 ]
 
 const balanceOf = async ({ admin }: TestGateway) =>
