@@ -3,6 +3,7 @@ import type { Counts } from '../model/counts.ts'
 import { classify, hasTaken, isFrom2, maybeStored, type Protocol, type Verdict } from './answer.ts'
 import { backoffMs, PAUSE_BACKOFF, RETRY_BACKOFF } from './backoff.ts'
 import type { Event, Job } from './delivery.ts'
+import { Health } from './health.ts'
 import { Pace } from './pace.ts'
 import type { Post } from './post.ts'
 
@@ -40,18 +41,13 @@ const TRIAL_ATTEMPTS = 3
  */
 export class Courier {
   retries = 0
-  state: 'ok' | 'backing-off' | 'paused' = 'ok'
-  /** Why `state` is what it is; empty while all is well. */
-  reason = ''
-  /** When `state` changed last, by the monotonic clock. */
-  sinceMs: number
+  readonly health: Health
   /** Whether a 2.0 request was answered as a 2.0 receiver does, since the last fallback. */
   hasAccepted2 = false
 
   readonly #post: Post
   readonly #clock: Clock
   readonly #random: () => number
-  readonly #onEvent: (event: Event) => void
   readonly #onRoom: () => void
   readonly #pace = new Pace()
   /** Requests that were sent. */
@@ -76,9 +72,8 @@ export class Courier {
     this.#post = post
     this.#clock = clock
     this.#random = random
-    this.#onEvent = onEvent
     this.#onRoom = onRoom
-    this.sinceMs = clock.monotonicMs()
+    this.health = new Health(clock, onEvent)
   }
 
   /** Jobs that it is good to have under way; those that wait alone take no place from others. */
@@ -134,7 +129,7 @@ export class Courier {
         }
         this.#answered(sentMs)
         if (verdict.kind === 'paused') {
-          this.#enter('paused', verdict.reason)
+          this.health.enter('paused', verdict.reason)
           this.#keepQuiet(backoffMs(pauses, PAUSE_BACKOFF, this.#random(), 0))
           pauses += 1
           continue
@@ -142,7 +137,7 @@ export class Courier {
         if (isFrom2(verdict, protocol)) this.hasAccepted2 = true
         if (hasTaken(verdict, sent)) this.#noteAccepted(number)
         // A refusal is no end of a pause: it may be one more of what the pause is about.
-        else if (this.state === 'backing-off') this.#enter('ok', '')
+        else if (this.health.state === 'backing-off') this.health.enter('ok', '')
         return verdict
       }
     } finally {
@@ -158,25 +153,38 @@ export class Courier {
    * False when others pass, and so the job is to blame.
    */
   async isInDoubt(job: Job, reason: string): Promise<boolean> {
+    if (job.wasRefused) return false
     if (job.refusedAt !== null && this.hasAcceptedSince(job.refusedAt)) return false
     job.refusedAt ??= this.#requests
-    this.#enter('paused', reason)
+    this.health.enter('paused', reason)
     this.#doubted.add(job)
     const delayMs = backoffMs(job.doubts, PAUSE_BACKOFF, this.#random(), 0)
     job.doubts += 1
     if (this.#doubted.size >= WRONG_BLOCKS) this.#keepQuiet(delayMs)
+    await this.aside(() => this.#sleepUntilAccepted(delayMs, job.signal))
+    return true
+  }
+
+  async #sleepUntilAccepted(ms: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController()
     this.#awaitingAcceptance.add(waiting)
-    this.#standAside()
     try {
-      await this.#sleep(delayMs, AbortSignal.any([job.signal, waiting.signal]))
+      await this.#sleep(ms, AbortSignal.any([signal, waiting.signal]))
     } catch {
-      job.signal.throwIfAborted()
+      signal.throwIfAborted()
     } finally {
-      this.#aside -= 1
       this.#awaitingAcceptance.delete(waiting)
     }
-    return true
+  }
+
+  /** A job is busy with something that takes no place from others. */
+  async aside<T>(work: () => Promise<T>): Promise<T> {
+    this.#standAside()
+    try {
+      return await work()
+    } finally {
+      this.#aside -= 1
+    }
   }
 
   #standAside(): void {
@@ -193,7 +201,7 @@ export class Courier {
   #noteAccepted(number: number): void {
     this.#accepted = Math.max(this.#accepted, number)
     this.#doubted.clear()
-    this.#enter('ok', '')
+    this.health.enter('ok', '')
     for (const waiting of this.#awaitingAcceptance) waiting.abort()
   }
 
@@ -222,7 +230,7 @@ export class Courier {
     this.#noteFailure(job, sentMs, verdict)
     if (!verdict.mayBePoison) {
       failing.attempts = 0
-      this.#enter('backing-off', verdict.reason)
+      this.health.enter('backing-off', verdict.reason)
       return false
     }
     const nowMs = this.#clock.monotonicMs()
@@ -236,7 +244,7 @@ export class Courier {
     }
     failing.attempts += 1
     const doOthersPass = this.hasAcceptedSince(failing.since)
-    if (!doOthersPass) this.#enter('backing-off', verdict.reason)
+    if (!doOthersPass) this.health.enter('backing-off', verdict.reason)
     if (job.isOnTrial) return failing.attempts >= TRIAL_ATTEMPTS
     if (failing.attempts < SUSPECT_ATTEMPTS) return false
     return doOthersPass || nowMs - failing.sinceMs >= job.trialAfterMs
@@ -266,25 +274,6 @@ export class Courier {
       // Timers reject with an error of their own; the caller knows its reason.
       signal.throwIfAborted()
       throw error
-    }
-  }
-
-  /** Says something only when the state changes: every retry alike would drown the log. */
-  #enter(state: Courier['state'], reason: string): void {
-    this.reason = reason
-    if (state === this.state) return
-    const previous = this.state
-    const nowMs = this.#clock.monotonicMs()
-    const lastedMs = nowMs - this.sinceMs
-    this.state = state
-    this.sinceMs = nowMs
-    if (state === 'ok') {
-      this.#onEvent({ level: 'info', message: 'the receiver answers again', previous, lastedMs })
-    } else if (state === 'backing-off') {
-      this.#onEvent({ level: 'warn', message: 'the receiver is in trouble: retrying', reason })
-    } else {
-      const message = 'the receiver refuses this gateway: keeping the data, retrying slowly'
-      this.#onEvent({ level: 'error', message, reason })
     }
   }
 }

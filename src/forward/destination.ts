@@ -9,6 +9,7 @@ import { decompressInto, snappy } from '../wire/snappy.ts'
 import { hasTaken, type Protocol } from './answer.ts'
 import { Courier, type FinalVerdict } from './courier.ts'
 import { type Delivery, type Event, Job, type Loss } from './delivery.ts'
+import type { Health } from './health.ts'
 import type { Post } from './post.ts'
 import { countsOf, isProbablyStored, partOf, type Refused, type RefusedBefore } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
@@ -57,6 +58,8 @@ export class Destination {
   readonly #decode: DestinationParts['decode']
   /** Until then, by the monotonic clock, this destination speaks 1.0. */
   #fallbackUntilMs: number
+  /** Whether it said nothing about versions, so that 1.0 has to prove itself. */
+  #isFallbackGuessed = false
   readonly #writer = new ProtobufWriter()
   /** Batches that are not in use; every block that goes out as 1.0 needs one to itself. */
   readonly #batches: Batch[] = []
@@ -78,13 +81,13 @@ export class Destination {
     return this.#clock.monotonicMs() < this.#fallbackUntilMs ? 'rw1' : 'rw2'
   }
 
-  get state(): Courier['state'] {
-    return this.#courier.state
+  get state(): Health['state'] {
+    return this.#courier.health.state
   }
 
   /** Why the state is what it is; empty while that is 'ok'. */
   get reason(): string {
-    return this.#courier.reason
+    return this.#courier.health.reason
   }
 
   get retries(): number {
@@ -124,8 +127,7 @@ export class Destination {
   async sendAgain({ lost, ...part }: RefusedBefore, signal: AbortSignal): Promise<Loss | null> {
     const counts = countsOf(part.message, this.#writer)
     const job = new Job({ ...part, counts }, signal)
-    // It is known to be bad, so nothing else has to pass before that is believed.
-    job.refusedAt = Number.NEGATIVE_INFINITY
+    job.wasRefused = true
     await this.#deliverMessage(job, part.message, counts)
     const refused = noCounts()
     for (const loss of job.losses) add(refused, loss.lost)
@@ -188,7 +190,7 @@ export class Destination {
         job.lose(verdict.lost, job.refusalClass, verdict.reason)
         return null
       case 'fallback':
-        this.#fallBack(verdict.reason)
+        this.#fallBack(verdict)
         while (!(await this.#deliverAs1(job, message, counts)));
         return null
       case 'rejected':
@@ -196,9 +198,10 @@ export class Destination {
     }
   }
 
-  #fallBack(reason: string): void {
+  #fallBack({ reason, maybeStored }: Extract<FinalVerdict, { kind: 'fallback' }>): void {
     const isNews = this.protocol === 'rw2'
     this.#fallbackUntilMs = this.#clock.monotonicMs() + FALLBACK_MS
+    this.#isFallbackGuessed = !maybeStored
     // After an upgrade it may again be one that answers 400 to what it cannot read.
     this.#courier.hasAccepted2 = false
     if (!isNews) return
@@ -262,7 +265,9 @@ export class Destination {
       const where = { series: ways.nameOf(guilt.from), part: guilt }
       job.lose(lost, job.refusalClass, guilt.reason, where)
     }
-    return guilty !== null
+    if (guilty !== null) return true
+    if (this.#isFallbackGuessed) this.#fallbackUntilMs = Number.NEGATIVE_INFINITY
+    return false
   }
 }
 

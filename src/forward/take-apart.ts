@@ -35,23 +35,25 @@ const PROBES = 16
  * to be sent again as a whole.
  */
 export async function takeApart(parts: TakeApartParts): Promise<Guilt[] | null> {
-  const { job, courier, reason } = parts
+  const { job, courier } = parts
   const isTrial = job.isOnTrial
   const since = courier.moment
-  const { refusedAt } = job
-  if (!isTrial && refusedAt !== null && !courier.hasAcceptedSince(refusedAt)) {
-    // It was taken apart once in vain, and nothing has changed.
-    if (await isInDoubt(job, courier, [reason])) return null
-  }
-  const { guilty, hasPassed, isVoid } = await sendParts(parts)
+  // One request at a time, and often in vain: others need not wait for that.
+  const { guilty, passed, isVoid } = await courier.aside(() => sendParts(parts))
   job.isOnTrial = false
+  const hasPassed = passed !== null
+  const isChanged = hasPassed && !isVoid && (await hasChanged(parts, guilty, passed))
+  // What has passed is sent once more then.
+  if (hasPassed && (isVoid || isChanged)) job.maybeStored = true
   if (isTrial) {
-    const isAcquitted = isVoid || (!hasPassed && !courier.hasAcceptedSince(since))
+    const isAcquitted = isVoid || isChanged || (!hasPassed && !courier.hasAcceptedSince(since))
     if (isAcquitted) job.trialAfterMs *= 2
     return isAcquitted ? null : guilty
   }
   const reasons = guilty.map((guilt) => guilt.reason)
-  return !hasPassed && (await isInDoubt(job, courier, reasons)) ? null : guilty
+  if (isChanged) job.refusedAt = null
+  const mayDoubt = isChanged || !hasPassed
+  return mayDoubt && (await isInDoubt(job, courier, reasons)) ? null : guilty
 }
 
 /** Whether what was refused as a whole is not to blame. Who speaks of times is the right one. */
@@ -59,15 +61,35 @@ export async function isInDoubt(job: Job, courier: Courier, reasons: string[]): 
   return !reasons.every(isLate) && (await courier.isInDoubt(job, reasons[0] ?? ''))
 }
 
+/** A part that was refused, and when that was, by the count of the courier. */
+type Refusal = Guilt & { moment: number }
+type Part = { from: number; to: number }
+
+/** Whether by the end the receiver refuses what it has taken: then it was not the parts. */
+async function hasChanged(
+  { courier, ways, writer }: TakeApartParts,
+  guilty: Refusal[],
+  passed: Part,
+): Promise<boolean> {
+  const isSure = (one: Refusal) => isLate(one.reason) || courier.hasAcceptedSince(one.moment)
+  if (guilty.every(isSure)) return false
+  const counts = ways.encode(passed.from, passed.to)
+  const refusal = await ways.send(snappy.compress(writer.written()), counts)
+  return refusal !== null && !isLate(refusal)
+}
+
 type Sent = {
-  guilty: Guilt[]
-  hasPassed: boolean
+  guilty: Refusal[]
+  /** The last part that the receiver has taken, and null when there is none. */
+  passed: Part | null
   /** Whether the receiver went down meanwhile, so that refusals say nothing about parts. */
   isVoid: boolean
 }
 
 async function sendParts({ job, courier, count, reason, ways, writer }: TakeApartParts) {
-  const own: Sent = { guilty: [], hasPassed: false, isVoid: false }
+  const own: Sent = { guilty: [], passed: null, isVoid: false }
+  // What was taken apart in vain before is not, until something of it passes.
+  const trustedRefusals = job.refusedAt === null ? hopelessAfter(count) : 0
   let sent = 0
   let isHopeless: boolean | null = null
 
@@ -76,25 +98,28 @@ async function sendParts({ job, courier, count, reason, ways, writer }: TakeApar
     if (isNothing(counts)) return { kind: 'delivered' }
     sent += 1
     const refusal = await ways.send(snappy.compress(writer.written()), counts)
-    if (refusal === null) own.hasPassed = true
-    else if (job.isOnTrial && courier.isDown) own.isVoid = true
-    return refusal === null ? { kind: 'delivered' } : { kind: 'rejected', reason: refusal }
+    if (refusal !== null) {
+      if (job.isOnTrial && courier.isDown) own.isVoid = true
+      return { kind: 'rejected', reason: refusal }
+    }
+    own.passed = { from, to }
+    return { kind: 'delivered' }
   }
 
   /** A long row of bad series at the beginning looks like a request in which all are bad. */
   const doesAnyPass = async (from: number): Promise<boolean> => {
     const probes = Math.min(PROBES, count - from)
-    for (let i = 0; i < probes && !own.hasPassed && !own.isVoid; i++) {
+    for (let i = 0; i < probes && own.passed === null && !own.isVoid; i++) {
       const series = from + Math.floor(((i + 1) * (count - from)) / probes) - 1
       await send(series, series + 1)
     }
     // What has passed alone passes once more in its part.
-    if (own.hasPassed) job.maybeStored = true
-    return own.hasPassed
+    if (own.passed !== null) job.maybeStored = true
+    return own.passed !== null
   }
 
   const sendUnlessHopeless = async (from: number, to: number): Promise<PartVerdict> => {
-    if (!own.hasPassed && isHopeless === null && sent >= hopelessAfter(count)) {
+    if (own.passed === null && isHopeless === null && sent >= trustedRefusals) {
       isHopeless = !(await doesAnyPass(from))
     }
     if (isHopeless === true || own.isVoid) return { kind: 'rejected', reason }
@@ -102,14 +127,14 @@ async function sendParts({ job, courier, count, reason, ways, writer }: TakeApar
   }
 
   const all = { from: 0, to: count, reason }
-  own.guilty = await bisect({
-    ...all,
-    send: sendUnlessHopeless,
-    requestsMax: BISECT_REQUESTS_MAX,
-  })
-  if (isHopeless === true) own.guilty = [all]
-  // They are all sent again.
-  if (own.isVoid && own.hasPassed) job.maybeStored = true
+  const limits = { ...all, requestsMax: BISECT_REQUESTS_MAX }
+  const found = await bisect({ ...limits, send: sendUnlessHopeless })
+  for (const guilt of isHopeless === true ? [all] : found) {
+    // It may have been the receiver that was wrong, or in trouble, for a moment.
+    const isSure = own.passed === null || own.isVoid || isLate(guilt.reason)
+    if (!isSure && (await send(guilt.from, guilt.to)).kind === 'delivered') continue
+    own.guilty.push({ ...guilt, moment: courier.moment })
+  }
   return own
 }
 

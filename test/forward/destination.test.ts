@@ -73,7 +73,8 @@ test('a first 400 without Written headers is a fallback', () =>
 
 test('a 400 without Written headers is a refusal once 2.0 has worked', () =>
   scene(async ({ receiver, destination, deliver }) => {
-    script(receiver, {}, { status: 400 }, { status: 400 })
+    const bad = { status: 400 }
+    script(receiver, {}, bad, bad, {}, bad)
     await deliver(blockOf(manySeries(1, 1000)))
     expect(await deliver(blockOf(manySeries(2, 2000)))).toEqual(delivered(1, 1))
     expect(destination.protocol).toBe('rw2')

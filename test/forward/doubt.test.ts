@@ -1,8 +1,11 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Respond } from '../support/receiver.ts'
 import { writtenHeaders } from '../support/receiver-store.ts'
 import { blockOf, delivered, manySeries, protocolsOf, type Scene, scene } from './parts.ts'
+
+const numRuns = Math.ceil(Number(process.env['FC_RUNS'] ?? 100) / 4)
 
 /** What a receiver says to all that it is sent, because it is not the one that is meant. */
 const WRONG_TENANT = { status: 400, body: 'no such tenant' }
@@ -14,16 +17,18 @@ const one = (name: string, timestamp: number) => [
 ]
 const slept = ({ clock }: Scene) => clock.sleeps.reduce((sum, ms) => sum + ms, 0)
 
-for (const protocol of ['rw1', 'rw2'] as const) {
-  /** Refuses what `isBad` in this version, and takes nothing of the other one. */
-  const refusing = (isBad: Respond): Respond => {
-    return async (request) => {
-      if (protocol === 'rw1' && request.protocol === 'rw2') return { status: 415 }
-      const answer = await isBad(request)
-      if (answer === undefined || protocol === 'rw1') return answer
-      return { ...answer, headers: writtenHeaders({}) }
-    }
+/** Refuses what `isBad` in this version, and takes nothing of the other one. */
+function refusingBy(protocol: 'rw1' | 'rw2', isBad: Respond): Respond {
+  return async (request) => {
+    if (protocol === 'rw1' && request.protocol === 'rw2') return { status: 415 }
+    const answer = await isBad(request)
+    if (answer === undefined || protocol === 'rw1') return answer
+    return { ...answer, headers: writtenHeaders({}) }
   }
+}
+
+for (const protocol of ['rw1', 'rw2'] as const) {
+  const refusing = (isBad: Respond) => refusingBy(protocol, isBad)
 
   describe(protocol, () => {
     test('F24: a receiver that refuses everything is waited for, and nothing is set aside', () =>
@@ -41,8 +46,8 @@ for (const protocol of ['rw1', 'rw2'] as const) {
         }
         expect(kept).toEqual([])
         expect(state).toBe('paused HTTP 400: no such tenant')
-        // In ten minutes: taken apart once each, and then asked slowly.
-        expect(receiver.requests.length).toBeLessThan(600)
+        // In ten minutes: taken apart once each, and then some series of each are tried slowly.
+        expect(receiver.requests.length).toBeLessThan(1_500)
         expect(events.filter(({ level }) => level === 'error')).toHaveLength(1)
       }))
 
@@ -108,3 +113,28 @@ test('F23: what may be poison leaves its place to others while it waits', () =>
     for (let n = 2; !isOver; n++) await deliver(blockOf(one('other', n), n))
     expect(await bad).toEqual(delivered(0, 4))
   }))
+
+test.each(['rw1', 'rw2'] as const)(
+  'F24: %s, a receiver that is the wrong one for a while costs nothing but what is bad',
+  { timeout: 30_000 },
+  (protocol) =>
+    fc.assert(
+      fc.asyncProperty(fc.nat(60), fc.nat(60), (from, requests) =>
+        scene(async ({ receiver, deliver, kept, destination }) => {
+          let n = 0
+          receiver.respond = refusingBy(protocol, (request) => {
+            n += 1
+            if (n > from && n <= from + requests) return WRONG_TENANT
+            const isBad = protocol === 'rw1' && hasName('13')(request)
+            return isBad ? { status: 400, body: 'bad' } : undefined
+          })
+          const bad = protocol === 'rw1' ? 1 : 0
+          const blocks = [1, 2].map((number) => blockOf(manySeries(40, 1, `up_${number}`), number))
+          await Promise.all(blocks.map(deliver))
+          expect(destination.refused.samples).toBe(2 * bad)
+          expect(kept.map(({ lost }) => lost.samples)).toEqual(bad === 0 ? [] : [1, 1])
+        }),
+      ),
+      { numRuns },
+    ),
+)
