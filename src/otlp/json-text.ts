@@ -52,12 +52,9 @@ export function jsonTextOf(body: Buffer): { text: string } | { problem: string }
 
 /** Where the string ends that begins at `from`: at its last quote, or with the body. */
 function endOfString(body: Buffer, from: number): number {
-  for (let at = body.indexOf(QUOTE, from + 1); at >= 0; at = body.indexOf(QUOTE, at + 1)) {
-    let before = at - 1
-    while (body[before] === BACKSLASH) before -= 1
-    if ((at - before) % 2 === 1) return at
-  }
-  return body.length
+  let at = from + 1
+  while (at < body.length && body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1
+  return at
 }
 
 /** Behind everything that a number is written with. */
