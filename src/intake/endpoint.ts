@@ -70,16 +70,17 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
   const { perAddressMax } = parts.connections
   const timeouts = { ...TIMEOUTS, headersMs, requestMs }
   const common = { tls, clock, log, isShared, timeouts, perAddressMax }
+  const shortage = () => ({ isShort: isShortOf(permits) })
   let grpc: GrpcServer | null = null
   const servers: Listeners<Listener> = {
     write: createServer({
-      ...{ ...common, ...listeners.write },
+      ...{ ...common, ...listeners.write, ...shortage() },
       routes: { ...writeRoutes, ...otlpRoutes },
     }),
     otlpHttp:
       listeners.otlpHttp === null
         ? null
-        : createServer({ ...common, ...listeners.otlpHttp, routes: otlpRoutes }),
+        : createServer({ ...common, ...listeners.otlpHttp, ...shortage(), routes: otlpRoutes }),
     otlpGrpc: listeners.otlpGrpc === null ? null : { start: startGrpc, stop: stopGrpc },
   }
 
@@ -120,5 +121,19 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
       return { ...counters, answers: new Map([...counters.answers, ...calls]) }
     },
     stop,
+  }
+}
+
+/** Who found no room comes back after a while, and is to find some then. */
+const SHORT_LOOKS = 5
+
+/** Whether somebody found no room in the last few calls. */
+function isShortOf(permits: Permits): () => boolean {
+  let before = permits.refused
+  let looks = 0
+  return () => {
+    looks = permits.refused > before ? SHORT_LOOKS : looks - 1
+    before = permits.refused
+    return looks > 0
   }
 }

@@ -28,6 +28,8 @@ export type ServerOptions = Address & {
   clock: Clock
   log: Logger
   timeouts?: Timeouts
+  /** Whether somebody found no room for his body just now; asked once a second. */
+  isShort?: () => boolean
   /** Connections that one address may have. */
   perAddressMax?: number
   /** Other threads listen on the same port, and the system shares connections out. */
@@ -124,7 +126,8 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
         stopLooking = await useCertificates(server, tls, { clock, log })
       }
       const own = await listen(server, { host, port }, rest.isShared ?? false, log)
-      void cutSlowBodies(open, timeouts.requestMs, clock, closing.signal)
+      const slow = new SlowBodies(timeouts.requestMs)
+      void cutOff(slow, open, rest.isShort ?? (() => false), clock, closing.signal)
       return own
     },
 
@@ -170,17 +173,18 @@ function httpServer(handler: Handler, timeouts: Timeouts, tls: TlsFiles | null):
   return server
 }
 
-async function cutSlowBodies(
+/** Slow bodies are not answered: to a broken connection a sender comes back. */
+async function cutOff(
+  slow: SlowBodies,
   open: ReadonlySet<ServerResponse>,
-  requestMs: number,
+  isShort: () => boolean,
   clock: Clock,
   closing: AbortSignal,
 ): Promise<void> {
-  const slow = new SlowBodies(requestMs)
   while (!closing.aborted) {
     await clock.sleep(slow.lookMs, closing).catch(() => undefined)
-    // Not answered: to a broken connection a sender comes back.
-    for (const { req: request } of open) if (slow.isTooSlow(request)) request.destroy()
+    const isShortNow = isShort()
+    for (const { req: request } of open) if (slow.isTooSlow(request, isShortNow)) request.destroy()
   }
 }
 

@@ -3,6 +3,8 @@ import { receivedBytes } from './body.ts'
 
 /** So many looks a body has to get going; then it must have come as fast as it has to, so far. */
 const GRACE_LOOKS = 10
+/** While others are turned away for want of the memory that it holds. */
+const GRACE_LOOKS_SHORT = 1
 /** Slower than the slowest line that somebody would send metrics over. */
 const BYTES_PER_SECOND_MIN = 256
 
@@ -27,13 +29,17 @@ export class SlowBodies {
     this.lookMs = Math.min(1_000, requestMs / (6 * GRACE_LOOKS))
   }
 
-  /** To be called every `lookMs` for a request that is open: whether it is to be cut off. */
-  isTooSlow(request: IncomingMessage): boolean {
+  /**
+   * To be called every `lookMs` for a request that is open: whether it is to be cut off. `isShort`:
+   * others were turned away just now.
+   */
+  isTooSlow(request: IncomingMessage, isShort: boolean): boolean {
     const bytes = receivedBytes(request)
     if (bytes === null || request.complete) return false
     const looks = (this.#looks.get(request) ?? 0) + 1
     this.#looks.set(request, looks)
-    return looks >= GRACE_LOOKS && bytes < this.#bytesDue(request, looks * this.lookMs)
+    const grace = isShort ? GRACE_LOOKS_SHORT : GRACE_LOOKS
+    return looks > grace && bytes < this.#bytesDue(request, (looks - 1) * this.lookMs)
   }
 
   #bytesDue({ headers }: IncomingMessage, afterMs: number): number {

@@ -1,9 +1,11 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { operateRewind } from '../../src/operate.ts'
 import { snappy } from '../../src/wire/snappy.ts'
 import { valuesOf } from '../status/parts.ts'
 import { passTime, RW1_TYPE, type TestGateway, withGateway } from '../support/gateway.ts'
 import { rw1Of } from '../support/remote-write.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS

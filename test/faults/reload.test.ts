@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { passTime, type TestGateway, withGateway } from '../support/gateway.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
 
 const DAY_MS = 24 * 3_600_000
 const startMs = Date.now() - 100_000
@@ -133,6 +135,7 @@ test('F35: who is parked is let go after a day, and begins anew if he comes back
     await reload(true)
     await pushAt(own, 1)
     await expect.poll(() => ticksAt(second)).toEqual([1])
+    await expectBalanced(own)
     await reload(false)
     await pushAt(own, 2)
     await expect.poll(() => ticksAt(own.receiver)).toEqual([1, 2])
