@@ -38,6 +38,18 @@ const { root } = protobuf.parse(`syntax = "proto3"; package google.rpc;
   message Duration { int64 seconds = 1; int32 nanos = 2; }
   message RetryInfo { Duration retry_delay = 1; }`)
 
+/** The doors of a gateway that takes gRPC; to be closed before it stops. */
+export function doorsOf(gateway: TestGateway): Doors & { close(): void } {
+  const address = `127.0.0.1:${gateway.gateway.otlpGrpcPort}`
+  // Larger messages than ours may be, so that it is the server who refuses them.
+  const large = { 'grpc.max_send_message_length': -1 }
+  const client = new Client(address, credentials.createInsecure(), large)
+  const bytes = (door: Door, message: Uint8Array) =>
+    door === 'gRPC' ? called(client, message) : posted(gateway, door, message)
+  const message = (door: Door, one: Message) => bytes(door, encodedFor(door, one))
+  return { bytes, message, close: () => client.close() }
+}
+
 /** A gateway with all doors open. */
 export function withDoors(
   body: (doors: Doors, gateway: TestGateway) => Promise<void>,
@@ -45,17 +57,11 @@ export function withDoors(
 ): Promise<void> {
   return withGateway(
     async (gateway) => {
-      const address = `127.0.0.1:${gateway.gateway.otlpGrpcPort}`
-      // Larger messages than ours may be, so that it is the server who refuses them.
-      const large = { 'grpc.max_send_message_length': -1 }
-      const client = new Client(address, credentials.createInsecure(), large)
-      const bytes = (door: Door, message: Uint8Array) =>
-        door === 'gRPC' ? called(client, message) : posted(gateway, door, message)
+      const doors = doorsOf(gateway)
       try {
-        const message = (door: Door, one: Message) => bytes(door, encodedFor(door, one))
-        await body({ bytes, message }, gateway)
+        await body(doors, gateway)
       } finally {
-        client.close()
+        doors.close()
       }
     },
     { ...options, grpc: true },
