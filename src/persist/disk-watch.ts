@@ -96,7 +96,7 @@ export class DiskWatch {
     if (this.#isStuck) return stuckReason(path)
     if (log.sizeBytes >= this.#quotaBytes) {
       return this.#isCrowded
-        ? `the disk under ${path} is full of other things: make room there`
+        ? `the disk under ${path} is full: make room there, or see which destination is behind`
         : `the log in ${path} is full: a destination is behind, or storage.quota too small`
     }
     if (log.isFailed) return 'the log cannot be written'

@@ -100,10 +100,10 @@ test(
         expect(await freeBytesOf(tmpfs.path)).toBe(0)
         // True ENOSPC, and then without asking the disk.
         for (let n = 0; n < 5; n++) {
-          expectOverload(await good.push(sluice.url), /cannot be written|full of other things/)
+          expectOverload(await good.push(sluice.url), /cannot be written|is full/)
         }
-        await expectReady(sluice, /^not ready: the disk under .* is full of other things/)
-        expectOverload(await good.push(sluice.url), /full of other things/)
+        await expectReady(sluice, /^not ready: the disk under .* is full: make room/)
+        expectOverload(await good.push(sluice.url), /is full/)
 
         // What the sink refuses for good is set aside at once, on room that only the spare had.
         const sink = await startSink((name) => name === 'sender-1')

@@ -120,7 +120,7 @@ for (const [what, slowMs] of [
 }
 
 test(
-  'F14: a sync that is stuck refuses pushes, and all goes on by itself when it returns',
+  'F14: a sync that is stuck refuses pushes instead of keeping them, and all goes on when it returns',
   LONG,
   () =>
     withProcess({}, async ({ sluice, pid, data, startSink, sender }) => {
@@ -147,7 +147,7 @@ test(
         expect(grownBytes).toBeLessThan(64 * 1024 ** 2)
         await expectReady(sluice, READY, stuckMs + 10_000)
       })
-      // What was in the stuck group is there: its senders' next try is a duplicate, and answered.
+      // What was in the stuck group is there: the next try is a duplicate of it, and is answered.
       const before = await jsonOf(sluice, '/api/v1/balance')
       await Promise.all(senders.map((one) => expectTaken(one, sluice, 1)))
       const after = await jsonOf(sluice, '/api/v1/balance')

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { snappy } from '../../src/wire/snappy.ts'
 import { decodeRw2, labelsOf } from '../support/remote-write.ts'
 
@@ -14,6 +15,8 @@ export type Sink = {
   samples: number
   /** Whether it refuses for good what comes from a sender; it keeps the rest of a request. */
   refuses: ((sender: string) => boolean) | undefined
+  /** How long it takes for each request. */
+  delayMs: number
   close(): Promise<void>
 }
 
@@ -28,6 +31,7 @@ export async function startSink(port: number): Promise<Sink> {
     arrived: new Map(),
     samples: 0,
     refuses: undefined,
+    delayMs: 0,
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
@@ -63,6 +67,7 @@ async function answer(
     if (labels.get('__name__') !== 'sent') continue
     for (const { value } of series.samples) arrived.push(Number(value))
   }
+  if (sink.delayMs > 0) await delay(sink.delayMs)
   sink.samples += samples
   response.writeHead(refused > 0 ? 400 : 204, {
     'X-Prometheus-Remote-Write-Samples-Written': samples,

@@ -24,7 +24,7 @@ async function watched(disk: MemoryDisk, log: Log, quotaBytes?: number) {
   return { watch, spare, look, events }
 }
 
-test('the quota is 80 % of the file system, follows it, and is what is left when others fill it', async () => {
+test('F15: the quota is 80 % of the file system, follows it, and is what is left when others fill it', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk, { segmentBytes: 1e6 })
   await commitEach(log, [5000])
@@ -37,7 +37,7 @@ test('the quota is 80 % of the file system, follows it, and is what is left when
   expect(watch.refusal()).toBeNull()
   // What the log takes counts at once, and not only when it is looked at.
   await commitEach(log, [2000])
-  expect(watch.refusal()).toMatch(/^the disk under \/data is full of other things/)
+  expect(watch.refusal()).toMatch(/^the disk under \/data is full: make room there/)
   disk.freeBytes = 1e12
   await look(1)
   expect(watch.refusal()).toBeNull()
@@ -53,7 +53,7 @@ test('a log that has reached its quota takes no more', async () => {
   expect(watch.isBroken).toBe(false)
 })
 
-test('the spare is made when there is room for it, and again when it was given up', async () => {
+test('F16: the spare is made when there is room for it, and again when it was given up', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   const { spare, look } = await watched(disk, log)
@@ -71,7 +71,7 @@ test('the spare is made when there is room for it, and again when it was given u
   expect(await isMade()).toBe(true)
 })
 
-test('a log that has failed is trusted again when a file of its own can be written and synced', async () => {
+test('F13: a log that has failed is trusted again when a file of its own can be written and synced', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   const { watch, look } = await watched(disk, log)
@@ -96,7 +96,7 @@ test('a log that has failed is trusted again when a file of its own can be writt
   expect((await disk.list(DIRECTORY)).sort()).toEqual(['0000000000000001.log', 'store.json'])
 })
 
-test('whoever waits for a sync that is stuck is refused, and what it writes holds all the same', async () => {
+test('F14: whoever waits for a sync that is stuck is refused, and what it writes holds all the same', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk, { segmentBytes: 1e6 })
   const { watch, look } = await watched(disk, log)
@@ -129,7 +129,7 @@ test('whoever waits for a sync that is stuck is refused, and what it writes hold
   expect(watch.isBroken).toBe(false)
 })
 
-test('a stuck sync that fails in the end undoes what it was to write', async () => {
+test('F14: a stuck sync that fails in the end undoes what it was to write', async () => {
   const disk = new MemoryDisk()
   const undone: number[] = []
   const { log } = await openLog(disk, { onFailed: () => undone.push(log.nextLsn) })
@@ -151,7 +151,7 @@ test('a stuck sync that fails in the end undoes what it was to write', async () 
   expect(await lsnsOf(log)).toEqual([1, 2])
 })
 
-test('more than a disk can keep up with is refused before it fills the memory', async () => {
+test('F14: more than a disk can keep up with is refused before it fills the memory', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk, { segmentBytes: 1e9 })
   const { watch } = await watched(disk, log)
@@ -163,7 +163,7 @@ test('more than a disk can keep up with is refused before it fills the memory', 
   expect(watch.refusal()).toMatch(/is too slow for what comes in/)
 })
 
-test('a directory that is gone takes nothing and loses nothing, until it is back', async () => {
+test('F18: a directory that is gone takes nothing and loses nothing, until it is back', async () => {
   const disk = new MemoryDisk()
   const { log, damages } = await openLog(disk, { segmentBytes: 100 })
   const { watch, look, events } = await watched(disk, log)
@@ -188,7 +188,7 @@ test('a directory that is gone takes nothing and loses nothing, until it is back
   expect(damages).toEqual([])
 })
 
-test('another log in its place is not taken for its own', async () => {
+test('F18: another log in its place is not taken for its own', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   await commitEach(log, [50])
@@ -199,7 +199,7 @@ test('another log in its place is not taken for its own', async () => {
   expect(watch.refusal()).toMatch(/does not hold this gateway's log/)
 })
 
-test('when the file that is being written is taken away, the next commit begins another', async () => {
+test('F18: when the file that is being written is taken away, the next commit begins another', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk, { segmentBytes: 1e6 })
   const { watch, look } = await watched(disk, log)

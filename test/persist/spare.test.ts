@@ -25,7 +25,7 @@ test('the spare is a small part of the quota, and 64 MiB at most', () => {
   expect(spareBytesFor(1e15)).toBe(64 * MIB)
 })
 
-test('what finds no room is written when the spare has been given up', async () => {
+test('F16: what finds no room is written when the spare has been given up', async () => {
   const disk = new MemoryDisk()
   const spare = await filled(disk)
   expect(spare.isThere).toBe(true)
