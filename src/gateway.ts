@@ -7,6 +7,7 @@ import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
 import type { Config } from './config/config.ts'
 import { Destinations, openCursors } from './destinations/destinations.ts'
+import type { createPost } from './forward/post.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createDigestKey } from './model/identity.ts'
 import { BlockWriter, totalsOf } from './persist/block-writer.ts'
@@ -43,6 +44,10 @@ export type GatewayParts = {
   log: Logger
   /** Reads the configuration anew; throws CONFIG_INVALID. */
   loadConfig: () => Promise<Config>
+  /** Of the data directory; that of the system when absent. */
+  lock?: typeof acquireLock
+  /** The way to a destination; HTTP when absent. */
+  post?: typeof createPost
 }
 
 export type Gateway = {
@@ -139,12 +144,12 @@ async function makeStore(disk: Disk, path: string): Promise<void> {
 }
 
 /** What is on disk, with the table that must agree with it. */
-async function openStore(config: Config, parts: GatewayParts, stops: (() => Promise<unknown>)[]) {
+export async function openStore(config: Config, parts: GatewayParts, stops: (() => Promise<unknown>)[]) {
   const { clock, log: logger } = parts
   const { path, acknowledge } = config.storage
   const disk = acknowledge === 'fsync' ? parts.disk : withoutSync(parts.disk)
   await makeStore(disk, path)
-  const lock = await acquireLock(path, clock)
+  const lock = await (parts.lock ?? acquireLock)(path, clock)
   stops.push(() => lock.release())
   const cursors = await openCursors(disk, join(path, 'cursors'), config.remoteWrite, logger)
   stops.push(() => Promise.all([...cursors.values()].map((cursor) => cursor.close())))
@@ -247,7 +252,7 @@ function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | nu
 }
 
 /** Where the metrics and the status find their numbers. */
-function sourcesOf(
+export function sourcesOf(
   { log, admission, quotaBytes, totals, samplesAtStart, undone }: Store,
   intake: Intake,
   far: Destinations,

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
+import type { createPost } from '../forward/post.ts'
 import type { Block } from '../model/block.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { blockFrom } from '../persist/block-search.ts'
@@ -36,6 +37,8 @@ export type DestinationsParts = {
   /** In [0, 1). */
   random: () => number
   logger: Logger
+  /** The way to a destination; HTTP when absent. */
+  post?: typeof createPost
 }
 
 /** A full log takes no push, so room is made a little before that. */

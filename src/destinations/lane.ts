@@ -42,6 +42,8 @@ export type LaneParts = {
   /** In [0, 1). */
   random: () => number
   logger: Logger
+  /** The way there; HTTP when absent. */
+  post?: typeof createPost
   /** Everything before `position` is acknowledged. */
   onCheckpoint: (position: number) => void
 }
@@ -86,7 +88,8 @@ export class Lane implements QuarantineSource, RewindSource {
     this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
     const headers = { ...config.headers }
     const timeoutMs = config.remoteTimeoutMs
-    this.#post = createPost({ url, version: VERSION, timeoutMs, headers, credentials, tls, clock })
+    const post = parts.post ?? createPost
+    this.#post = post({ url, version: VERSION, timeoutMs, headers, credentials, tls, clock })
     this.#destination = new Destination({
       name,
       protocol,
