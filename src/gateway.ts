@@ -144,7 +144,11 @@ async function makeStore(disk: Disk, path: string): Promise<void> {
 }
 
 /** What is on disk, with the table that must agree with it. */
-export async function openStore(config: Config, parts: GatewayParts, stops: (() => Promise<unknown>)[]) {
+export async function openStore(
+  config: Config,
+  parts: GatewayParts,
+  stops: (() => Promise<unknown>)[],
+) {
   const { clock, log: logger } = parts
   const { path, acknowledge } = config.storage
   const disk = acknowledge === 'fsync' ? parts.disk : withoutSync(parts.disk)

@@ -126,7 +126,12 @@ export async function startProcess(
       },
       losses: () => ledger.newest(),
       rewind: (sinceMs) => central().rewind(sinceMs),
-      replayAll: () => central().replay(central().entries().map(({ id }) => id)),
+      replayAll: () =>
+        central().replay(
+          central()
+            .entries()
+            .map(({ id }) => id),
+        ),
       stop,
     }
   } catch (error) {

@@ -44,9 +44,16 @@ export class SimulatedReceiver {
   readonly #clock: SimulatedClock
   readonly #random: () => number
   readonly #speaks2: boolean
+  readonly #tell: (event: string) => void
 
-  constructor(clock: SimulatedClock, random: () => number, speaks2: boolean) {
+  constructor(
+    clock: SimulatedClock,
+    random: () => number,
+    speaks2: boolean,
+    tell: (event: string) => void,
+  ) {
     this.#clock = clock
+    this.#tell = tell
     this.#random = random
     this.#speaks2 = speaks2
   }
@@ -104,6 +111,7 @@ export class SimulatedReceiver {
     // What was on its way when its sender died may arrive, and may not.
     if (request.life.isOver && this.#random() < 0.5) return null
     const own = fate.stores ? this.#take(request) : null
+    this.#tell(`${own === null ? 'left' : 'took'}, says ${fate.answer}: ${request.ids.join(' ')}`)
     await world.sleep(this.#random() * 20)
     if (fate.answer === 'none') return null
     if (fate.answer === 'reset') return failed('connection reset', true)

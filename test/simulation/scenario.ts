@@ -44,7 +44,7 @@ export function planOf(seed: number): Plan {
  * One life of a gateway and of those that take over its disk: senders push, faults come and go,
  * and in the end everything that was acknowledged must be somewhere.
  */
-export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<Simulation> {
+export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<void> {
   const onFull = plan.dropsOldest ? ', on_full: drop_oldest' : ''
   const simulation = new Simulation({
     seed,
@@ -52,8 +52,29 @@ export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<
     yaml: `quota: ${plan.isSmall ? '24KiB' : '1GiB'}${onFull}`,
     slowShare: seed % 3 === 0 ? 0 : 0.3,
   })
+  try {
+    await run(simulation, seed, plan)
+  } catch (cause) {
+    const { message } = cause as Error
+    const told = `SIM_SEED=${seed} ${JSON.stringify(plan)}: ${message}`
+    const { story } = simulation
+    throw new SeedFailure(told, { cause, story })
+  }
+}
+
+/** A run whose law was broken; `story` is what happened in it, if somebody asks. */
+export class SeedFailure extends Error {
+  readonly story: readonly string[]
+
+  constructor(message: string, { cause, story }: { cause: unknown; story: readonly string[] }) {
+    super(message, { cause })
+    this.story = story
+  }
+}
+
+async function run(simulation: Simulation, seed: number, plan: Plan): Promise<void> {
   const { clock } = simulation
-  const state: State = { isOver: false, simulation, plan, seed, rows: [] }
+  const state: State = { isOver: false, simulation, plan, rows: [] }
   simulation.start()
   const senders = [first(state), replica(state), lonely(state)]
   const all = Promise.all([...senders, faults(state)])
@@ -70,14 +91,12 @@ export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<
   await clock.until(simulation.stop())
   simulation.start()
   await simulation.expectAll(await simulation.drain())
-  return simulation
 }
 
 type State = {
   isOver: boolean
   simulation: Simulation
   plan: Plan
-  seed: number
   /** What the first sender has pushed, for its replica. */
   rows: Row[]
 }

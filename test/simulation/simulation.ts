@@ -28,8 +28,13 @@ export class Simulation implements World {
   readonly receiver: SimulatedReceiver
   readonly random: () => number
   readonly yaml: string
-  /** What senders were told is safe. */
+  /**
+   * What senders were told is safe. Not what came behind a newer one of its series and was taken
+   * because a crash had taken the memory of that: it is late for the receiver, too.
+   */
   readonly acknowledged = new Set<SampleId>()
+  /** Of each series, the time of the newest that was acknowledged. */
+  readonly #newest = new Map<string, string>()
   /** What was pushed to a process that is gone. */
   readonly #pushedBefore = new Set<SampleId>()
   readonly #pushed = new Set<SampleId>()
@@ -39,16 +44,26 @@ export class Simulation implements World {
   #died = Promise.withResolvers<null>()
   /** Why starts have failed. */
   readonly failures: unknown[] = []
+  /** What happened when. */
+  readonly story: string[] = []
 
   constructor({ seed, yaml = 'quota: 1GiB', speaks2 = true, slowShare = 0 }: SimulationOptions) {
     this.random = randomFrom(seed)
     this.yaml = yaml
     this.#slowShare = slowShare
-    this.receiver = new SimulatedReceiver(this.clock, this.random, speaks2)
+    this.receiver = new SimulatedReceiver(this.clock, this.random, speaks2, (event) =>
+      this.tell(event),
+    )
+  }
+
+  /** For the story of a run that went wrong. */
+  tell(event: string): void {
+    this.story.push(`${this.clock.elapsedMs.toFixed(1)} ${event}`)
   }
 
   /** Begins to start a process, and starts another one as often as it fails. */
   start(): void {
+    this.tell('start')
     const life = { isOver: false }
     this.#life = life
     this.#died = Promise.withResolvers()
@@ -76,6 +91,7 @@ export class Simulation implements World {
   /** Power cut, or `kill -9`. */
   end(how: 'crash' | 'kill'): void {
     if (this.#life.isOver) return
+    this.tell(how)
     this.#life.isOver = true
     this.process = null
     for (const id of this.#pushed) this.#pushedBefore.add(id)
@@ -104,11 +120,23 @@ export class Simulation implements World {
     // What was learnt in the last minute before a crash is forgotten.
     this.receiver.doubt(ids.filter((id) => this.#pushedBefore.has(id)))
     for (const id of ids) this.#pushed.add(id)
+    this.tell(`push ${ids.join(' ')}`)
     const outcome = await Promise.race([process.push(body), this.#died.promise])
+    this.tell(`${outcome?.kind ?? 'no answer'} ${ids.join(' ')}`)
     if (outcome === null || outcome.kind === 'backlogged') return null
     if (outcome.kind !== 'accepted') return false
-    for (const id of ids) this.acknowledged.add(id)
+    this.#acknowledge(ids)
     return true
+  }
+
+  #acknowledge(ids: readonly SampleId[]): void {
+    for (const id of ids) {
+      const [series, time] = id.split('@') as [string, string]
+      const newest = this.#newest.get(series) ?? ''
+      if (time < newest && !this.acknowledged.has(id)) continue
+      this.acknowledged.add(id)
+      this.#newest.set(series, time > newest ? time : newest)
+    }
   }
 
   /** Everything is well from now on; resolves when nothing waits any more. */
@@ -118,7 +146,7 @@ export class Simulation implements World {
     this.receiver.mode = 'well'
     if (this.#life.isOver) this.start()
     await this.started()
-    const isDone = () => this.process?.balance().destinations[0]!.waiting === 0
+    const isDone = () => this.process?.balance().destinations[0]?.waiting === 0
     const isDrained = await this.clock.passUntil(isDone, DRAIN_MS, 1_000)
     expect(isDrained, 'everything that waits goes out').toBe(true)
     await this.clock.pass(2_000)
