@@ -5,7 +5,7 @@ import { atScale, isFull } from '../support/fault-scale.ts'
 /** `SIM_SEED=7` runs that one alone and tells its story; `SIM_FROM=5000` begins there, `SIM_COUNT` runs so many. */
 const only = process.env['SIM_SEED']
 const first = Number(only ?? process.env['SIM_FROM'] ?? 0)
-const many = Number(process.env['SIM_COUNT'] ?? atScale(250, 10_000))
+const many = Number(process.env['SIM_COUNT'] ?? atScale(200, 10_000))
 const count = only === undefined ? many : 1
 const FAILURES_MAX = 20
 

@@ -3,15 +3,17 @@ import { ReplayMemory } from '../../src/admit/replay.ts'
 import type { Disk } from '../../src/base/disk.ts'
 import { createLogger } from '../../src/base/log.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { createRemoteWrite2Decoder } from '../../src/decode/remote-write-2.ts'
 import { Destinations } from '../../src/destinations/destinations.ts'
 import { openStore, sourcesOf } from '../../src/gateway.ts'
-import { createIngest, digestOf, readPush } from '../../src/ingest.ts'
-import { createReadParts } from '../../src/intake/reader.ts'
+import { createIngest, digestOf, type ReadParts, readPush } from '../../src/ingest.ts'
 import { type Batch, createBatch } from '../../src/model/batch.ts'
+import type { DigestKey } from '../../src/model/identity.ts'
 import type { Outcome } from '../../src/model/outcome.ts'
 import { BLOCK_RECORD, decodeBlock } from '../../src/persist/block.ts'
 import { Ledger, type Loss } from '../../src/persist/ledger.ts'
 import { type Balance, balanceOf } from '../../src/status/balance.ts'
+import { decompressInto } from '../../src/wire/snappy.ts'
 import type { Life, SimulatedClock } from './clock.ts'
 import { idsOf, type SampleId, type SimulatedReceiver, seriesOf } from './receiver.ts'
 
@@ -97,9 +99,9 @@ export async function startProcess(
     const isFull = () => (store.log.sizeBytes < store.quotaBytes ? null : 'the log is full')
     const ingest = createIngest({
       ...store,
-      ...{ clock, replay: new ReplayMemory(), backlog: isFull, onCommit: () => {} },
+      ...{ clock, replay: new ReplayMemory(1_000), backlog: isFull, onCommit: () => {} },
     })
-    const reading = createReadParts(store.key, config.otlp)
+    const reading = readingOf(store.key)
     const own = { counters: ingest.counters, requests: () => [], bodyBytesMax: 0 }
     const unused = { start: async () => ports, refresh: async () => {}, stop: async () => {} }
     const sources = sourcesOf(store, { ...own, ...unused }, far)
@@ -140,6 +142,19 @@ export async function startProcess(
   }
 }
 
+/** The other decoders take long to make. */
+function readingOf(key: DigestKey): ReadParts {
+  const none = () => 'not in this simulation'
+  return {
+    inspect: () => null,
+    decompress: (body, batch) => decompressInto(batch.kernel, body),
+    decode: {
+      rw2: createRemoteWrite2Decoder(key),
+      ...{ rw1: none, otlp: none, 'otlp-json': none, 'otlp-grpc': none },
+    },
+  }
+}
+
 const ports = { write: 0, otlpHttp: null, otlpGrpc: null, admin: 0 }
 
 type Store = Awaited<ReturnType<typeof openStore>>
@@ -161,7 +176,7 @@ function everySecond(clock: World['clock']['world'], store: Store, far: Destinat
   }
   const running = run().catch(() => {})
   return async () => {
-    stopping.abort()
+    stopping.abort('stopping')
     await running
   }
 }

@@ -155,7 +155,7 @@ export class Simulation implements World {
 
   /** Nothing that was acknowledged is missing, and the books of the gateway say the same. */
   async expectAll(process: SimulatedProcess): Promise<void> {
-    const arrived = this.receiver.ids()
+    const arrived = this.receiver.ids
     const set = new Set(await this.clock.until(process.quarantined()))
     const lost = [...this.acknowledged].filter((id) => !arrived.has(id) && !set.has(id))
     const losses = await this.clock.until(process.losses())
