@@ -179,6 +179,8 @@ export class Destinations {
         const cursor = cursors.get(name) ?? more.get(name)!
         const losses = new Losses(name, this.#parts)
         const samplesDone = await this.#samplesBefore(cursor)
+        // From now on it misses whatever the log should lose, however little it has had.
+        if (cursor.samplesBefore === null) await cursor.save(cursor.position, samplesDone)
         const quarantine = await openQuarantine(name, { ...this.#parts, losses })
         opened.set(name, { cursor, losses, quarantine, samplesDone })
       }

@@ -42,6 +42,10 @@ export class Simulation implements World {
   process: SimulatedProcess | null = null
   #life: Life = { isOver: true }
   #died = Promise.withResolvers<null>()
+  /** Calls to the disk that have begun, and half ones: those have been carried out and not said so. */
+  diskCalls = 0
+  /** The power is cut when it has come so far. */
+  cutAt: number | null = null
   /** Why starts have failed. */
   readonly failures: unknown[] = []
   /** What happened when. */
@@ -169,6 +173,12 @@ export class Simulation implements World {
   }
 
   async #pause(what: string, life: Life): Promise<void> {
+    this.diskCalls += 0.5
+    if (this.diskCalls === this.cutAt) {
+      this.end('crash')
+      // The one who has called is gone.
+      return new Promise(() => {})
+    }
     if (this.random() >= this.#slowShare) return
     const isStuck = what === 'datasync' && this.random() < 0.005
     const ms = this.random() * (isStuck ? 4_000 : 4)
