@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { runSeed, SeedFailure } from '../simulation/scenario.ts'
 import { atScale, isFull } from '../support/fault-scale.ts'
 
-/** `SIM_SEED=7` runs that one alone and tells its story; `SIM_FROM=5000` begins there, `SIM_COUNT` runs so many. */
+/**
+ * `SIM_SEED=7` runs that one alone and tells its story; `SIM_FROM=5000` begins there, and
+ * `SIM_COUNT=100` runs so many.
+ */
 const only = process.env['SIM_SEED']
 const first = Number(only ?? process.env['SIM_FROM'] ?? 0)
 const many = Number(process.env['SIM_COUNT'] ?? atScale(200, 10_000))

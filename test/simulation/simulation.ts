@@ -42,7 +42,7 @@ export class Simulation implements World {
   process: SimulatedProcess | null = null
   #life: Life = { isOver: true }
   #died = Promise.withResolvers<null>()
-  /** Calls to the disk that have begun, and half ones: those have been carried out and not said so. */
+  /** Calls to the disk: half of one has begun, a whole one has been carried out. */
   diskCalls = 0
   /** The power is cut when it has come so far. */
   cutAt: number | null = null
