@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Clock } from './base/clock.ts'
-import type { Disk } from './base/disk.ts'
 import type { Logger } from './base/log.ts'
 import type { Config } from './config/config.ts'
 import { Destinations } from './destinations/destinations.ts'
+import type { createPost } from './forward/post.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { Ledger } from './persist/ledger.ts'
 import { createServer } from './receive/server.ts'
@@ -17,7 +17,7 @@ import { createReloadRoutes } from './status/reload.ts'
 import { createRewindRoutes } from './status/rewind.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { MetricSources } from './status/sources.ts'
-import { openStore, type Store } from './store.ts'
+import { openStore, type Store, type StoreParts } from './store.ts'
 
 const SWEEP_EVERY_MS = 1_000
 /** After a crash, samples that were kept since the last time may be sent twice. */
@@ -25,14 +25,14 @@ const SAVE_EVERY_MS = 60_000
 /** Open requests of the admin port get this long to finish when the gateway stops. */
 const DRAIN_MS = 5_000
 
-export type GatewayParts = {
-  clock: Clock
-  disk: Disk
+export type GatewayParts = StoreParts & {
   /** In [0, 1). */
   random: () => number
   log: Logger
   /** Reads the configuration anew; throws CONFIG_INVALID. */
   loadConfig: () => Promise<Config>
+  /** The way to a destination; HTTP when absent. */
+  post?: typeof createPost
 }
 
 export type Gateway = {
@@ -152,7 +152,7 @@ function everySecond(clock: Clock, store: Store, far: Destinations) {
 }
 
 /** Where the metrics and the status find their numbers. */
-function sourcesOf(
+export function sourcesOf(
   { log, watch, diskWatch, admission, totals, samplesAtStart, undone }: Store,
   intake: Intake,
   far: Destinations,

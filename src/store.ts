@@ -21,7 +21,13 @@ import { widestWindowMs } from './reload.ts'
 /** The segment that is being written is never deleted, so it must be a small part of the quota. */
 const SEGMENTS_PER_QUOTA = 8
 
-export type StoreParts = { clock: Clock; disk: Disk; log: Logger }
+export type StoreParts = {
+  clock: Clock
+  disk: Disk
+  log: Logger
+  /** Of the data directory; that of the system when absent. */
+  lock?: typeof acquireLock
+}
 
 export type Store = Awaited<ReturnType<typeof openStore>>
 
@@ -43,7 +49,7 @@ export async function openStore(
   const nominalBytes = await nominalQuota(disk, path, config.storage.quotaBytes)
   const spare = await Spare.open(disk, join(path, 'spare'), spareBytesFor(nominalBytes))
   // A full disk is no reason not to start: what is in the log can be delivered.
-  const lock = await spare.insist(() => acquireLock(path, clock))
+  const lock = await spare.insist(() => (parts.lock ?? acquireLock)(path, clock))
   stops.push(() => lock.release())
   const reserved = withSpare(disk, spare)
   const cursors = await openCursors(reserved, join(path, 'cursors'), config.remoteWrite, logger)

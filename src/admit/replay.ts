@@ -18,17 +18,22 @@ const ANSWERS_MAX = 300_000
  * look through all of those again and again.
  */
 export class ReplayMemory {
-  readonly #digests = new Uint32Array(ANSWERS_MAX * DIGEST_WORDS)
-  readonly #sinceMs = new Float64Array(ANSWERS_MAX)
+  readonly #answersMax: number
+  readonly #digests: Uint32Array
+  readonly #sinceMs: Float64Array
   /** Samples, histograms and exemplars written. */
-  readonly #written = new Uint32Array(ANSWERS_MAX * 3)
+  readonly #written: Uint32Array
   /** What was refused, of the few answers that say so. */
   readonly #refused = new Map<number, { rejectedPoints: number; reason: string }>()
   readonly #index: RowIndex
   #oldest = 0
   #next = 0
 
-  constructor() {
+  constructor(answersMax = ANSWERS_MAX) {
+    this.#answersMax = answersMax
+    this.#digests = new Uint32Array(answersMax * DIGEST_WORDS)
+    this.#sinceMs = new Float64Array(answersMax)
+    this.#written = new Uint32Array(answersMax * 3)
     this.#index = new RowIndex(this.#digests, DIGEST_WORDS, (row) => !this.#isKnown(row))
   }
 
@@ -49,7 +54,7 @@ export class ReplayMemory {
     this.#forgetOld(nowMs)
     // The same push twice at once: the first one's answer stays.
     if (this.#index.find(digest, 0) >= 0) return
-    const row = this.#next % ANSWERS_MAX
+    const row = this.#next % this.#answersMax
     const { samples, histograms, exemplars } = outcome.written
     this.#digests.set(digest, row * DIGEST_WORDS)
     this.#sinceMs[row] = nowMs
@@ -68,8 +73,8 @@ export class ReplayMemory {
 
   #forgetOld(nowMs: number): void {
     while (this.#oldest < this.#next) {
-      const row = this.#oldest % ANSWERS_MAX
-      if (this.size < ANSWERS_MAX && nowMs - this.#sinceMs[row]! <= REMEMBERED_MS) return
+      const row = this.#oldest % this.#answersMax
+      if (this.size < this.#answersMax && nowMs - this.#sinceMs[row]! <= REMEMBERED_MS) return
       this.#index.remove(row)
       this.#digests.fill(0, row * DIGEST_WORDS, (row + 1) * DIGEST_WORDS)
       this.#refused.delete(row)
@@ -78,7 +83,7 @@ export class ReplayMemory {
   }
 
   #isKnown(row: number): boolean {
-    const first = this.#oldest % ANSWERS_MAX
-    return (row - first + ANSWERS_MAX) % ANSWERS_MAX < this.size
+    const first = this.#oldest % this.#answersMax
+    return (row - first + this.#answersMax) % this.#answersMax < this.size
   }
 }

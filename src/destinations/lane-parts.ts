@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { ClockWatch } from '../base/clock-watch.ts'
 import type { Logger } from '../base/log.ts'
+import type { createPost } from '../forward/post.ts'
 import type { Block } from '../model/block.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { BlockTotals } from '../persist/block-writer.ts'
@@ -25,6 +26,8 @@ export type LaneParts = {
   /** In [0, 1). */
   random: () => number
   logger: Logger
+  /** The way there; HTTP when absent. */
+  post?: typeof createPost
   /** Everything before `position` is acknowledged. */
   onCheckpoint: (position: number) => void
 }

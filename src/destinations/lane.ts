@@ -66,7 +66,8 @@ export class Lane implements QuarantineSource, RewindSource {
     this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
     const headers = { ...config.headers }
     const timeoutMs = config.remoteTimeoutMs
-    this.#post = createPost({ url, version: VERSION, timeoutMs, headers, credentials, tls, clock })
+    const post = parts.post ?? createPost
+    this.#post = post({ url, version: VERSION, timeoutMs, headers, credentials, tls, clock })
     this.#destination = new Destination({
       name,
       protocol,

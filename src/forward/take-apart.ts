@@ -6,6 +6,7 @@ import { BISECT_REQUESTS_MAX, bisect, type Guilt, type PartVerdict } from './bis
 import type { Courier } from './courier.ts'
 import type { Job } from './delivery.ts'
 import { isLate } from './refused.ts'
+import type { SampleLoss } from './within-series.ts'
 
 /** What taking a request apart needs of it: the two protocols do that differently. */
 export type Ways = {
@@ -14,6 +15,8 @@ export type Ways = {
   /** Null when it was taken, else why it was not. */
   send(part: Uint8Array, counts: Counts): Promise<string | null>
   nameOf(series: number): string | null
+  /** What is lost of a part, sample by sample; null when that is all of it. */
+  within?(guilt: Guilt): Promise<SampleLoss[] | null>
 }
 
 export type TakeApartParts = {

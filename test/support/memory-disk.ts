@@ -94,6 +94,11 @@ export class MemoryDisk implements Disk {
     return this.#inode(path).seen.slice()
   }
 
+  /** All files, as a reader sees them. */
+  files(): Map<string, Uint8Array> {
+    return new Map(Array.from(this.#seen, ([path, { seen }]) => [path, seen.slice()]))
+  }
+
   /** Changes a file behind everybody's back, as rot does; creates it when it is not there. */
   plant(path: string, bytes: Uint8Array): void {
     const inode = this.#seen.get(path) ?? newInode()
@@ -103,6 +108,12 @@ export class MemoryDisk implements Disk {
     inode.unsynced = []
     this.#seen.set(path, inode)
     this.#durable.set(path, inode)
+  }
+
+  /** As if it had never been. */
+  lose(path: string): void {
+    this.#seen.delete(path)
+    this.#durable.delete(path)
   }
 
   async open(path: string, mode: 'create' | 'update' | 'read'): Promise<DiskFile> {

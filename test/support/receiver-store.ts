@@ -49,7 +49,7 @@ export type Answered = { status: number; headers: { [name: string]: string }; bo
 /** Takes what Prometheus 3.5 would take of a request, and answers as it would. */
 export function store(
   series: Map<string, StoredSeries>,
-  request: ReceivedRequest,
+  request: Pick<ReceivedRequest, 'protocol' | 'series'>,
   oooWindowMs: number,
 ): Answered {
   const written = { samples: 0, histograms: 0, exemplars: 0 }
