@@ -13,6 +13,7 @@ const WITHOUT_END = 1_000
 type Step =
   | { kind: 'push'; cluster: number; series: number[]; times: number }
   | { kind: 'answer'; pick: number }
+  | { kind: 'stall'; cluster: number }
   | { kind: 'pace'; inFlightMax: number }
   | { kind: 'damage' | 'drop'; pick: number }
   | { kind: 'save' | 'restart' | 'resume' }
@@ -31,6 +32,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 20, arbitrary: fc.record({ kind: fc.constant('answer' as const), pick: fc.nat(20) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('stall' as const), cluster: fc.nat(2) }),
+  },
   { weight: 6, arbitrary: kinds('save') },
   { weight: 3, arbitrary: kinds('restart', 'resume') },
   {
@@ -83,7 +88,8 @@ async function take(each: Step, rig: DeliveryRig): Promise<void> {
     for (let i = 0; i < each.times; i++) push(rig, each.cluster, each.series)
   } else if (each.kind === 'answer' && inFlight.length > 0) {
     inFlight.splice(each.pick % inFlight.length, 1)[0]!.answer()
-  } else if (each.kind === 'pace') rig.inFlightMax = each.inFlightMax
+  } else if (each.kind === 'stall') await answerOthers(rig, CLUSTERS[each.cluster]!)
+  else if (each.kind === 'pace') rig.inFlightMax = each.inFlightMax
   else if (each.kind === 'save') rig.saveCursor()
   else if (each.kind === 'restart') await rig.restart()
   else if (each.kind === 'resume') {
@@ -93,6 +99,15 @@ async function take(each: Step, rig: DeliveryRig): Promise<void> {
     rig.damaged.add(1 + (each.pick % blocks.length))
   } else if (each.kind === 'drop' && blocks.length > 0) {
     await drop(rig, 1 + (each.pick % blocks.length))
+  }
+}
+
+/** Everything is answered but what one cluster has sent. */
+async function answerOthers({ inFlight }: DeliveryRig, stalled: string): Promise<void> {
+  for (let round = 0; round < 20; round++) {
+    const others = inFlight.filter(({ block }) => block.cluster !== stalled)
+    for (const request of others) inFlight.splice(inFlight.indexOf(request), 1)[0]!.answer()
+    await settle()
   }
 }
 
