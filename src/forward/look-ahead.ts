@@ -31,8 +31,8 @@ export type Missing = { samples: number; passed: Map<Gap, { samples: number; byt
  * a cluster that has nothing to wait for. A cluster that has its part of the room is passed
  * over: its blocks lie in a gap and are read again, by a *sweep* from where the gap begins,
  * when the cluster has sent most of what it has. Its part is three times what is free: alone it
- * has three quarters of the room, of two each has three sevenths, and for one that comes there
- * is always something left, while the clusters are fewer than the blocks.
+ * has three quarters of the room, of two each has three sevenths, and who has nothing may
+ * have one block in any case.
  *
  * What that costs: a record for each cluster, whatever is behind; the log read twice where
  * there is a backlog, and once more, at worst, for each cluster that is behind and at a place

@@ -9,8 +9,10 @@ import { batchOf, type Row, wholeOf } from './rows.ts'
 export type Request = { block: Block; numbers: number[]; answer: () => void }
 
 export type RigOptions = Omit<LookAheadParts, 'from' | 'onDamage'> & {
-  /** Bytes of a block by its number; one when it is not said. */
-  sizeOf?: (number: number) => number
+  /** Of a block that is appended; a byte when it is not said. */
+  blockBytes?: number
+  /** Blocks count as so many samples, and are not sent together when that is much. */
+  blockSamples?: number
 }
 
 /** Whoever waits more often goes round in a circle, in which no timer would ever run. */
@@ -62,9 +64,9 @@ export class DeliveryRig {
     for (const number of this.acknowledged) {
       if (number >= this.cursor.number) this.acknowledged.delete(number)
     }
-    const { sizeOf: _, ...options } = this.#options
+    const { limits = {} } = this.#options
     this.ahead = new LookAhead({
-      ...options,
+      limits,
       from: this.cursor,
       onDamage: (samples) => {
         this.samplesDone += samples
@@ -122,14 +124,14 @@ export class DeliveryRig {
       number,
       fence,
       cluster,
-      counts: { ...noCounts(), samples: rows.length },
+      counts: { ...noCounts(), samples: this.#options.blockSamples ?? rows.length },
       minTimestampMs: rows[0]?.timestampMs ?? 0,
       maxTimestampMs: rows.at(-1)?.timestampMs ?? 0,
       receivedMs: rows[0]?.timestampMs ?? 0,
       rawBytes: 0,
       samplesBefore: before === undefined ? 0 : before.samplesBefore + samplesOf(before.counts),
       bytesBefore: before === undefined ? 0 : before.bytesBefore + before.message.length,
-      message: new Uint8Array(this.#options.sizeOf?.(number) ?? 1),
+      message: new Uint8Array(this.#options.blockBytes ?? 1),
     })
     for (const resolve of this.#committed.splice(0)) resolve()
   }
