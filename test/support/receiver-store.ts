@@ -101,7 +101,8 @@ function append(
       : samples.reduce((ms, { timestampMs }) => Math.max(ms, timestampMs), -Infinity)
   const { timestampMs } = sample
   if (timestampMs < newest && timestampMs < newest - oooWindowMs) return 'out of order sample'
-  const known = samples.findLast((other) => other.timestampMs === timestampMs)
+  const isNew = timestampMs > newest
+  const known = isNew ? undefined : samples.findLast((one) => one.timestampMs === timestampMs)
   if (known !== undefined) {
     return identityOf(known) === identityOf(sample) ? null : 'duplicate sample for timestamp'
   }
