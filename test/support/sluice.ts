@@ -33,11 +33,12 @@ export async function startSluice(
   directory: string,
   destination: string,
   flags: string[] = [],
+  yaml = SLUICE_YAML,
 ): Promise<SluiceProcess> {
   const [write, admin] = [await freePort(), await freePort()]
   const config = join(directory, 'sluice.yaml')
   await mkdir(directory, { recursive: true })
-  await writeFile(config, SLUICE_YAML)
+  await writeFile(config, yaml)
   const start = async (): Promise<Child> => {
     const child = startChild(process.execPath, [
       ...[
