@@ -112,7 +112,7 @@ function keep(
   series: Map<string, StoredSeries>,
   taken: { stored: StoredSeries; sample: StoredSample }[],
   limits: Limits,
-  request: ReceivedRequest,
+  request: Pick<ReceivedRequest, 'series'>,
 ): void {
   for (const { stored, sample } of taken) {
     const key = keyOf(stored.labels)
