@@ -255,7 +255,7 @@ function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | nu
 
 /** Where the metrics and the status find their numbers. */
 function sourcesOf(
-  { log, admission, quotaBytes, totals, samplesAtStart, undone }: Store,
+  { log, admission, deltas, quotaBytes, totals, samplesAtStart, undone }: Store,
   intake: Intake,
   far: Destinations,
 ): MetricSources {
@@ -289,6 +289,7 @@ function sourcesOf(
       bytes: log.sizeBytes,
       quotaBytes,
     }),
+    deltas: () => deltas,
     series: () => ({
       active: admission.table.live,
       max: admission.table.rowsMax,
