@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Delivery } from '../src/deliver.ts'
+import { LookAhead } from '../src/forward/look-ahead.ts'
 import type { Block } from '../src/model/block.ts'
 import { noCounts } from '../src/model/counts.ts'
+import { DeliveryRig } from './support/delivery-rig.ts'
 
 function blockOf(number: number): Block {
   return {
@@ -38,6 +40,9 @@ function delivering(fails: { read?: number; decode?: number }) {
             failOnce('read', lsn)
             return lsn > 3 ? null : { lsn: lsn++, type: 1, payload: new Uint8Array(0) }
           },
+          get lsn() {
+            return lsn
+          },
           close: async () => {},
         }
       },
@@ -48,7 +53,7 @@ function delivering(fails: { read?: number; decode?: number }) {
         }),
     },
     cursor: { position: 1, save: async () => {} },
-    from: { lsn: 1, samplesBefore: 0 },
+    ahead: new LookAhead({ from: { number: 1, samplesBefore: 0 }, onDamage: () => {} }),
     clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() },
     decodeBlock: ({ lsn }) => {
       failOnce('decode', lsn)
@@ -62,7 +67,6 @@ function delivering(fails: { read?: number; decode?: number }) {
     merge: () => null,
     onDelivered: () => {},
     onCheckpoint: () => {},
-    onDamage: () => {},
     onError: (error) => errors.push(error),
   })
   return { delivery, delivered, errors }
@@ -78,3 +82,20 @@ test.for(['read', 'decode'] as const)(
     await delivery.stop()
   },
 )
+
+test('damage at the end of the log is waited out, until a block behind it tells how much it was', async () => {
+  const rig = new DeliveryRig()
+  const row = (value: number) => ({ series: 0, timestampMs: value, value })
+  for (const value of [1, 2]) rig.append('one', [row(value)])
+  rig.damaged.add(2)
+  rig.start()
+  await rig.drain()
+  expect(rig.waits).toBe(1)
+  expect(rig.samplesDone).toBe(1)
+
+  rig.append('one', [row(3)])
+  await rig.drain()
+  expect(rig.received).toEqual([row(1), row(3)])
+  expect(rig.samplesDone).toBe(3)
+  await rig.stop()
+})

@@ -31,10 +31,17 @@ export type DestinationConfig = {
   readonly relabelRules: readonly RelabelRule[]
 }
 
+/** What stands beside the files of destinations while they are replaced. */
+const DRAFT = '.new'
+
+/** It becomes the name of a file. */
+export function isDestinationName(text: string): boolean {
+  return /^[A-Za-z0-9][\w.-]{0,63}$/.test(text) && !text.endsWith(DRAFT)
+}
+
 const KEYS = {
-  // It becomes the name of a file.
   name: setting('up to 64 letters, digits, dots, "_" or "-"', (text) =>
-    /^[A-Za-z0-9][\w.-]{0,63}$/.test(text) ? text : null,
+    isDestinationName(text) ? text : null,
   ).prefault('central'),
   url: plainUrl('basic_auth has room for them'),
   remote_timeout: setting(

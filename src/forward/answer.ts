@@ -1,4 +1,4 @@
-import { type Counts, noCounts } from '../model/counts.ts'
+import { type Counts, isNothing, minus, noCounts } from '../model/counts.ts'
 import { isLate } from './refused.ts'
 
 export type Protocol = 'rw1' | 'rw2'
@@ -14,10 +14,14 @@ export type Answer =
       retryAfter: string | null
       /** The first bytes of the body. */
       text: string
+      /** After a connection that broke before it said anything. */
+      wasSentTwice?: boolean
     }
   | {
       kind: 'failed'
       reason: string
+      /** Whether only a person can change it, such as a certificate that has expired. */
+      isForPerson?: boolean
       /** False only when no connection was made: otherwise it may all have been stored. */
       maybeStored: boolean
     }
@@ -61,7 +65,8 @@ export type Verdict =
  */
 export function classify(answer: Answer, context: AnswerContext): Verdict {
   if (answer.kind === 'failed') {
-    const { reason, maybeStored } = answer
+    const { reason, maybeStored, isForPerson = false } = answer
+    if (isForPerson) return { kind: 'paused', reason }
     return { kind: 'retry', reason, retryAfterMs: 0, maybeStored, mayBePoison: false }
   }
   const { status, retryAfter } = answer
@@ -94,6 +99,23 @@ export function classify(answer: Answer, context: AnswerContext): Verdict {
     default:
       return { kind: 'paused', reason }
   }
+}
+
+/** Whether the receiver may keep more of a request than its answer says. */
+export function maybeStored(answer: Answer, verdict: Verdict): boolean {
+  const wasSentTwice = answer.kind === 'response' && answer.wasSentTwice === true
+  return wasSentTwice || ('maybeStored' in verdict && verdict.maybeStored)
+}
+
+/** Whether it is the verdict on an answer that only a receiver of 2.0 gives. */
+export function isFrom2({ kind }: Verdict, protocol: Protocol): boolean {
+  return protocol === 'rw2' && (kind === 'delivered' || kind === 'partial')
+}
+
+/** Whether the receiver has taken the request, or a part of it. */
+export function hasTaken(verdict: Verdict, sent: Counts): boolean {
+  if (verdict.kind === 'partial') return !isNothing(minus(sent, verdict.lost))
+  return verdict.kind === 'delivered'
 }
 
 type Response = Extract<Answer, { kind: 'response' }>

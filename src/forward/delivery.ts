@@ -55,6 +55,12 @@ export class Job {
   isOnTrial = false
   /** How long it must have failed before that, when nothing else is there to compare with. */
   trialAfterMs = 60_000
+  /** Whether it is known to be bad, so that nothing else has to pass before that is believed. */
+  wasRefused = false
+  /** When it was refused as a whole, by the count of the courier. */
+  refusedAt: number | null = null
+  /** How often it waited since then for something else to be taken. */
+  doubts = 0
 
   constructor(block: Sent, signal: AbortSignal) {
     this.block = block

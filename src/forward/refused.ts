@@ -41,9 +41,9 @@ export function partOf(
 /** What Prometheus says of a sample that it has, or has newer ones than. */
 const IS_LATE = /out of order|duplicate sample|too old|out of bounds/i
 
-/** Whether a line of a refusal says that a sample is there, or that newer ones are. */
-export function isLate(line: string): boolean {
-  return IS_LATE.test(line)
+/** Whether a refusal says that samples are there, or newer ones: so does the right receiver. */
+export function isLate(reason: string): boolean {
+  return IS_LATE.test(reason)
 }
 
 /**

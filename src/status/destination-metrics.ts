@@ -88,7 +88,23 @@ export function registerDestinations(registry: Registry, sources: MetricSources)
     'How long the oldest sample that waits has been here. The one to put an alert on.',
     { labels, read: each(({ oldestWaitingSeconds }) => oldestWaitingSeconds) },
   )
+  registerParked(registry, sources)
   registerBalance(registry, sources)
+}
+
+function registerParked(registry: Registry, { parked }: MetricSources): void {
+  gauges(
+    registry,
+    'sluice_forward_parked_samples',
+    'Samples that the log keeps for a destination that is not configured any more.',
+    {
+      labels: ['destination'],
+      read: () =>
+        Array.from(parked(), ({ name, waitingSamples }): Point => {
+          return [{ destination: name }, waitingSamples]
+        }),
+    },
+  )
 }
 
 function registerBalance(registry: Registry, sources: MetricSources): void {

@@ -31,6 +31,9 @@ export type MetricSources = {
   /** How much memory request bodies may take. */
   bodyBytesMax: () => number
   destinations: () => Iterable<DestinationStatus>
+  parked: () => Iterable<ParkedStatus>
+  /** How often the wall clock was set, and by how much altogether. */
+  clockJumps: () => { count: number; seconds: number }
   log: () => LogStatus
   series: () => { active: number; max: number; untrackedSamples: number }
 }
@@ -89,6 +92,14 @@ export type DestinationStatus = {
   waitingBytes: number
   /** How long the oldest of them has been here; 0 when none waits. */
   oldestWaitingSeconds: number
+}
+
+/** A destination that is not configured any more, for which the log keeps what it lacks. */
+export type ParkedStatus = {
+  name: string
+  waitingSamples: number
+  /** Since it was taken out, or since the last start. */
+  parkedSeconds: number
 }
 
 /** The quarantine of one destination. */

@@ -36,7 +36,12 @@ test('an empty file means the defaults that the README names', () => {
     },
     otlp: OTLP_DEFAULTS,
     dedup: { maxSeries: 5_000_000 },
-    limits: { intakeThreads: 1 },
+    limits: {
+      intakeThreads: 1,
+      headerTimeoutMs: 10_000,
+      requestTimeoutMs: 60_000,
+      perAddressMax: 5_000,
+    },
     remoteWrite: [
       {
         name: 'central',
@@ -71,8 +76,11 @@ otlp:
   promote_scope_metadata: true
   label_name_underscore_sanitization: false
   label_name_preserve_multiple_underscores: false
+  delta: cumulative
+  delta_max_series: 5000
+  delta_max_stale: 1m30s
 dedup: { max_series: 7 }
-limits: { intake_threads: 3 }
+limits: { intake_threads: 3, header_timeout: 5s, request_timeout: 2m, connections_per_address: 9 }
 remote_write:
   - name: mimir-1
     url: ${url}
@@ -109,9 +117,15 @@ remote_write:
       promoteScopeMetadata: true,
       labelNameUnderscoreSanitization: false,
       labelNamePreserveMultipleUnderscores: false,
+      delta: { seriesMax: 5000, staleSeconds: 90 },
     },
     dedup: { maxSeries: 7 },
-    limits: { intakeThreads: 3 },
+    limits: {
+      intakeThreads: 3,
+      headerTimeoutMs: 5_000,
+      requestTimeoutMs: 120_000,
+      perAddressMax: 9,
+    },
     remoteWrite: [
       {
         name: 'mimir-1',
@@ -164,6 +178,10 @@ remote_write:
 test.for([
   ['lisen: {}', 'sluice.yaml:1: lisen: unknown setting, did you mean "listen"?'],
   [
+    'limits: { header_timeout: 61s }',
+    'sluice.yaml:1: limits.header_timeout: is longer than limits.request_timeout, of which it is a part',
+  ],
+  [
     'limits: { intake_threads: 65 }',
     'sluice.yaml:1: limits.intake_threads: expected a whole number from 1 to 64, got 65',
   ],
@@ -171,7 +189,15 @@ test.for([
   ['storage: [1]', 'sluice.yaml:1: storage: expected a section of settings, got a list'],
   ['storage: { quota: 0 }', 'sluice.yaml:1: storage.quota: expected a size such as 20GiB, got 0'],
   ['clusters: []', 'sluice.yaml:1: clusters: not available in this version'],
-  ['otlp: { delta: cumulative }', 'sluice.yaml:1: otlp.delta: not available in this version'],
+  ['otlp: { delta: sum }', 'sluice.yaml:1: otlp.delta: expected reject or cumulative, got "sum"'],
+  [
+    'otlp: { delta_max_series: 0 }',
+    'sluice.yaml:1: otlp.delta_max_series: expected a whole number from 1 to 1073741823, got 0',
+  ],
+  [
+    'otlp: { delta_max_stale: 10ms }',
+    'sluice.yaml:1: otlp.delta_max_stale: expected a duration from 1s up, such as 5m, got "10ms"',
+  ],
   [
     'otlp: { promote_resource_attributes: [a, b, a] }',
     'sluice.yaml:1: otlp.promote_resource_attributes[2]: "a" stands there twice',

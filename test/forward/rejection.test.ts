@@ -20,7 +20,7 @@ async function withLate(
   return manySeries(count, 5000)
 }
 
-test('of a 1.0 request that is rejected, exactly the guilty series are lost', async () => {
+test('F24: of a 1.0 request that is rejected, exactly the guilty series are lost', async () => {
   const late = fc.uniqueArray(fc.nat(39), { maxLength: 6 })
   await fc.assert(
     fc.asyncProperty(late, (indices) =>

@@ -1,18 +1,20 @@
 import { join } from 'node:path'
+import { createPushDigest } from '../../src/admit/push-digest.ts'
 import { ReplayMemory } from '../../src/admit/replay.ts'
 import type { Disk } from '../../src/base/disk.ts'
 import { createLogger } from '../../src/base/log.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createRemoteWrite2Decoder } from '../../src/decode/remote-write-2.ts'
 import { Destinations } from '../../src/destinations/destinations.ts'
-import { openStore, sourcesOf } from '../../src/gateway.ts'
-import { createIngest, digestOf, type ReadParts, readPush } from '../../src/ingest.ts'
+import { sourcesOf } from '../../src/gateway.ts'
+import { createIngest, type ReadParts, readPush } from '../../src/ingest.ts'
 import { type Batch, createBatch } from '../../src/model/batch.ts'
 import type { DigestKey } from '../../src/model/identity.ts'
 import type { Outcome } from '../../src/model/outcome.ts'
 import { BLOCK_RECORD, decodeBlock } from '../../src/persist/block.ts'
 import { Ledger, type Loss } from '../../src/persist/ledger.ts'
 import { type Balance, balanceOf } from '../../src/status/balance.ts'
+import { openStore, type Store } from '../../src/store.ts'
 import { decompressInto } from '../../src/wire/snappy.ts'
 import type { Life, SimulatedClock } from './clock.ts'
 import { idsOf, type SampleId, type SimulatedReceiver, seriesOf } from './receiver.ts'
@@ -88,6 +90,7 @@ export async function startProcess(
     const far = await Destinations.start(config.remoteWrite, {
       ...parts,
       ...store,
+      quotaBytes: () => store.diskWatch.quotaBytes,
       directory: join(DATA, 'quarantine'),
       cursorDirectory: join(DATA, 'cursors'),
       ledger,
@@ -96,10 +99,12 @@ export async function startProcess(
     })
     stops.push(() => far.stop())
     stops.push(everySecond(parts.clock, store, far))
-    const isFull = () => (store.log.sizeBytes < store.quotaBytes ? null : 'the log is full')
     const ingest = createIngest({
       ...store,
-      ...{ clock, replay: new ReplayMemory(1_000), backlog: isFull, onCommit: () => {} },
+      clock,
+      replay: new ReplayMemory(1_000),
+      backlog: () => store.diskWatch.refusal(),
+      onCommit: () => {},
     })
     const reading = readingOf(store.key)
     const own = { counters: ingest.counters, requests: () => [], bodyBytesMax: 0 }
@@ -109,7 +114,7 @@ export async function startProcess(
     return {
       push: async (body) => {
         const push = { sender: { cluster: 'default' }, protocol: 'rw2' as const, body }
-        const digest = digestOf(store.key, push)
+        const digest = reading.digest(push)
         const known = ingest.withoutReading(digest)
         if (known !== null) return known
         shared ??= createBatch()
@@ -145,7 +150,9 @@ export async function startProcess(
 /** The other decoders take long to make. */
 function readingOf(key: DigestKey): ReadParts {
   const none = () => 'not in this simulation'
+  const digest = createPushDigest(key)
   return {
+    digest: ({ protocol, sender, body }) => digest(protocol, sender.cluster, body),
     inspect: () => null,
     decompress: (body, batch) => decompressInto(batch.kernel, body),
     decode: {
@@ -157,17 +164,17 @@ function readingOf(key: DigestKey): ReadParts {
 
 const ports = { write: 0, otlpHttp: null, otlpGrpc: null, admin: 0 }
 
-type Store = Awaited<ReturnType<typeof openStore>>
-
 /** As the gateway does by a timer of the system. */
 function everySecond(clock: World['clock']['world'], store: Store, far: Destinations) {
-  const { admission, save } = store
+  const { admission, save, watch, diskWatch } = store
   const stopping = new AbortController()
   const run = async () => {
     for (let savedMs = clock.monotonicMs(); ; ) {
       await clock.sleep(SWEEP_EVERY_MS, stopping.signal)
       const nowMs = clock.monotonicMs()
-      admission.sweep(clock.nowMs(), Math.floor(nowMs / 1000))
+      watch.look()
+      admission.sweep(Math.floor(nowMs / 1000))
+      void diskWatch.look()
       void far.release()
       if (nowMs - savedMs < SAVE_EVERY_MS) continue
       await save()

@@ -26,6 +26,6 @@ export function slowDisk(disk: Disk, pause: (what: string) => Promise<void>): Di
     syncDirectory: (directory) => slow('datasync', () => disk.syncDirectory(directory)),
     rename: (from, to) => slow('rename', () => disk.rename(from, to)),
     remove: (path) => slow('remove', () => disk.remove(path)),
-    capacityBytes: (path) => disk.capacityBytes(path),
+    space: (path) => disk.space(path),
   }
 }

@@ -1,4 +1,4 @@
-/** Long tests of faults run at two scales: a short one in CI, and `npm run test:faults`. */
+/** Faults that would take long run at two scales: small for every change, full now and then. */
 export const isFull = process.env['FAULT_SCALE'] === 'full'
 
 export function atScale(ci: number, full: number): number {

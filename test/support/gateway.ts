@@ -32,8 +32,8 @@ export type TestGateway = {
   directory: string
   /** The configuration, which a reload and a restart read anew. */
   text: { yaml: string }
-  /** What is added to the wall clock of the gateway. */
-  clockOffset: { ms: number }
+  /** What is added to the clocks of the gateway: to the wall's, and to the one that never jumps. */
+  clockOffset: { ms: number; monotonicMs: number }
   post(body: Uint8Array, headers?: { [name: string]: string }): Promise<Answer>
   /** Sends series compressed, as Remote Write 2.0 or 1.0. */
   push2(series: readonly SeriesLiteral[]): Promise<Answer>
@@ -51,9 +51,15 @@ export async function startTestGateway(
     window?: string
     quota?: string
     threads?: number
+    /** Further limits, each with a comma before it. */
+    limits?: string
     listen?: string
     /** Whether it takes OTLP by gRPC, which takes a moment to load. */
     grpc?: boolean
+    /** How the first destination reaches the receiver; its own address when absent. */
+    urlOf?: (receiver: Receiver) => string
+    /** Further keys of the first destination, each a line that is indented by four. */
+    central?: string
     /** Further destinations, as they stand in the list. */
     alsoTo?: string
     /** `protobuf_message` of the first destination. */
@@ -63,16 +69,21 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
   const receiver = await startReceiver(options.receiver)
-  const clockOffset = { ms: 0 }
-  const clock: Clock = { ...systemClock, nowMs: () => Date.now() + clockOffset.ms }
+  const clockOffset = { ms: 0, monotonicMs: 0 }
+  const clock: Clock = {
+    ...systemClock,
+    nowMs: () => Date.now() + clockOffset.ms,
+    monotonicMs: () => performance.now() + clockOffset.monotonicMs,
+  }
   const yaml = `
 ${options.listen ?? listenOf(options.grpc ?? false)}
 storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
-limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
+limits: { intake_threads: ${options.threads ?? INTAKE_THREADS}${options.limits ?? ''} }
 remote_write:
-  - url: ${receiver.url}
+  - url: ${options.urlOf?.(receiver) ?? receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}
 ${options.protocol === undefined ? '' : `    protobuf_message: ${options.protocol}`}
+${options.central ?? ''}
 ${options.alsoTo ?? ''}
 ${options.yaml ?? ''}`
   const text = { yaml }
@@ -107,6 +118,12 @@ ${options.yaml ?? ''}`
     },
   }
   return own
+}
+
+/** Time goes by for the gateway, by both of its clocks. */
+export function passTime({ clockOffset }: TestGateway, ms: number): void {
+  clockOffset.ms += ms
+  clockOffset.monotonicMs += ms
 }
 
 function listenOf(grpc: boolean): string {
