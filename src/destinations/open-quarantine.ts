@@ -38,6 +38,8 @@ export async function openQuarantine(
     bytesMax: BYTES_MAX,
     entriesMax: ENTRIES_MAX,
     onEvicted: (entries) => losses.tellDiscarded(entries, 'the quarantine is full'),
+    onDamage: (hole) =>
+      losses.tell({ kind: 'damaged', ...hole, reason: 'entries of the quarantine are damaged' }),
   })
   return { quarantine, close: () => log.close() }
 }

@@ -9,10 +9,10 @@ import { keyOf } from '../support/receiver-store.ts'
 import { expectBalanced, startSluice } from '../support/sluice.ts'
 import { Sender } from './sender.ts'
 
-const KILLS = atScale(40, 500)
+const KILLS = atScale(30, 500)
 const SENDERS = atScale(4, 8)
 /** The cursor is saved once a second; a busy machine is given some more. */
-const DOUBT_MS = 5_000
+const DOUBT_MS = atScale(30_000, 5_000)
 
 test('F1, G70: after kills under load everything acknowledged is at the receiver, in order', {
   timeout: isFull ? 3_600_000 : 300_000,
@@ -44,7 +44,7 @@ test('F1, G70: after kills under load everything acknowledged is at the receiver
     // With two cores and nobody else on them it is a quarter of this.
     const median = startsMs.toSorted((a, b) => a - b)[KILLS >> 1]
     expect(median).toBeLessThan(atScale(10_000, 2_000))
-    expect(unexplainedRepeats(receiver, killsMs)).toEqual([])
+    expect(unexplainedRepeats(receiver, senders, killsMs)).toEqual([])
     expect(await sluice.child.stop()).toBe(0)
   } finally {
     for (const sender of senders) sender.isStopping = true
@@ -54,8 +54,15 @@ test('F1, G70: after kills under load everything acknowledged is at the receiver
   }
 })
 
-/** Samples that came again without a kill between, or longer after they came than one may doubt. */
-function unexplainedRepeats({ requests }: Receiver, killsMs: readonly number[]): string[] {
+/**
+ * Samples that came again without a kill between, or longer before a kill than the cursor may lag.
+ * Not those that the gateway was sent again: a kill takes what it has learnt of the series.
+ */
+function unexplainedRepeats(
+  { requests }: Receiver,
+  senders: readonly Sender[],
+  killsMs: readonly number[],
+): string[] {
   const cameMs = new Map<string, number>()
   const unexplained: string[] = []
   for (const { series, timeMs } of requests) {
@@ -65,6 +72,7 @@ function unexplainedRepeats({ requests }: Receiver, killsMs: readonly number[]):
         const beforeMs = cameMs.get(id)
         cameMs.set(id, timeMs)
         if (beforeMs === undefined) continue
+        if (senders.some((sender) => sender.hasRepeated(labels, timestampMs))) continue
         const isDoubted = (killMs: number) =>
           killMs <= timeMs && Math.abs(killMs - beforeMs) < DOUBT_MS
         if (!killsMs.some(isDoubted)) unexplained.push(id)

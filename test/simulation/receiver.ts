@@ -32,6 +32,8 @@ type Fate = { stores: boolean; answer: 'own' | 'none' | 'reset' | number; delayM
  */
 export class SimulatedReceiver {
   mode: ReceiverMode = 'well'
+  /** Whether it takes no poison. */
+  refuses = true
   /** Samples that came although they were here, and how often. */
   repeats = 0
   /** Those of them that nothing explains. */
@@ -131,7 +133,8 @@ export class SimulatedReceiver {
   /** As Prometheus would, for what it does not refuse for ever. */
   #take({ protocol, series, ids }: Request): Answer {
     if (protocol === 'rw2' && !this.#speaks2) return responseOf(415, null, 'unsupported')
-    const isGood = ({ labels }: ReceivedSeries) => !labels.some(([name]) => name === POISON)
+    const isGood = ({ labels }: ReceivedSeries) =>
+      !this.refuses || !labels.some(([name]) => name === POISON)
     const good = series.filter(isGood)
     const isPoisoned = good.length < series.length
     if (isPoisoned && protocol === 'rw1') return responseOf(400, null, 'label value too long')
