@@ -1,5 +1,5 @@
 import { Admission } from '../../src/admit/admission.ts'
-import { systemClock } from '../../src/base/clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import { type Delivered, Delivery } from '../../src/deliver.ts'
 import { LookAhead, type LookAheadParts } from '../../src/forward/look-ahead.ts'
 import type { Block } from '../../src/model/block.ts'
@@ -8,7 +8,7 @@ import { batchOf, type Row, wholeOf } from './rows.ts'
 
 export type Request = { block: Block; numbers: number[]; answer: () => void }
 
-export type RigOptions = Omit<LookAheadParts, 'from' | 'onDamage'> & {
+export type RigOptions = Pick<LookAheadParts, 'limits'> & {
   /** Of a block that is appended; a byte when it is not said. */
   blockBytes?: number
   /** Blocks count as so many samples, and are not sent together when that is much. */
@@ -44,7 +44,14 @@ export class DeliveryRig {
   inMemory = 0
   /** Times that somebody waited for a commit. */
   waits = 0
+  nowMs = 0
   readonly #options: RigOptions
+  readonly #sleeping = new Set<() => void>()
+  readonly #clock: Clock = {
+    nowMs: () => this.nowMs,
+    monotonicMs: () => this.nowMs,
+    sleep: (_, signal) => this.#sleep(signal),
+  }
   #committed: (() => void)[] = []
 
   constructor(options: RigOptions = {}) {
@@ -68,6 +75,7 @@ export class DeliveryRig {
     this.ahead = new LookAhead({
       limits,
       from: this.cursor,
+      clock: this.#clock,
       onDamage: (samples) => {
         this.samplesDone += samples
       },
@@ -78,7 +86,7 @@ export class DeliveryRig {
   /** Goes on with what is in memory. */
   resume(): void {
     this.delivery = new Delivery({
-      clock: systemClock,
+      clock: this.#clock,
       log: {
         reader: (fromLsn) => this.#readerFrom(fromLsn),
         giveBack: () => {
@@ -116,7 +124,7 @@ export class DeliveryRig {
   }
 
   /** A block as it is, unjudged. */
-  append(cluster: string, rows: Row[], fence = 0): void {
+  append(cluster: string, rows: Row[], fence = 0, bytes = this.#options.blockBytes ?? 1): void {
     const number = this.blocks.length + 1
     const before = this.blocks.at(-1)
     this.rows.push(rows)
@@ -131,7 +139,7 @@ export class DeliveryRig {
       rawBytes: 0,
       samplesBefore: before === undefined ? 0 : before.samplesBefore + samplesOf(before.counts),
       bytesBefore: before === undefined ? 0 : before.bytesBefore + before.message.length,
-      message: new Uint8Array(this.#options.blockBytes ?? 1),
+      message: new Uint8Array(bytes),
     })
     for (const resolve of this.#committed.splice(0)) resolve()
   }
@@ -151,6 +159,21 @@ export class DeliveryRig {
     this.saveCursor()
     this.resume()
     return missing.samples
+  }
+
+  /** Lets so much time pass; whoever sleeps wakes up. */
+  async pass(ms: number): Promise<void> {
+    this.nowMs += ms
+    for (const wake of this.#sleeping) wake()
+    this.#sleeping.clear()
+    await settle()
+  }
+
+  #sleep(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#sleeping.add(resolve)
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
   }
 
   async stop(): Promise<void> {
