@@ -138,3 +138,13 @@ test.each(['rw1', 'rw2'] as const)(
       { numRuns },
     ),
 )
+
+test('F26: 1.0 that was only guessed at is given up when it is refused as well', () =>
+  scene(async (own) => {
+    const { receiver, destination, deliver } = own
+    receiver.respond = () => (slept(own) < 10_000 ? WRONG_TENANT : undefined)
+    expect(await deliver(blockOf(manySeries(3)))).toEqual(delivered(3))
+    expect(protocolsOf(receiver).slice(0, 2)).toEqual(['rw2', 'rw1'])
+    expect(protocolsOf(receiver).at(-1)).toBe('rw2')
+    expect(destination.protocol).toBe('rw2')
+  }))
