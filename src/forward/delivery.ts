@@ -1,6 +1,7 @@
 import { assert } from '../base/errors.ts'
 import type { Block } from '../model/block.ts'
 import { add, type Counts, minus, noCounts } from '../model/counts.ts'
+import type { Part } from './part.ts'
 
 /** What became of everything in a block; the three together are the block's counts. */
 export type Delivery = {
@@ -33,7 +34,7 @@ export type Loss = {
   /** Labels of an example, when one is known. */
   series: string | null
   /** Of the block's series, or null when that is not known: then it is some of the block. */
-  part: { from: number; to: number } | null
+  part: Part | null
 }
 
 /** What is known of a block while it is on its way. */
@@ -51,6 +52,10 @@ export class Job {
   readonly refused: Counts = noCounts()
   readonly unsupported: Counts = noCounts()
   readonly losses: Loss[] = []
+  /** Series that were not taken; null when nothing was, and so all is to be sent. */
+  left: Part[] | null = null
+  /** The last part that only the right receiver answers so: it was taken, or it is late. */
+  witness: Part | null = null
   /** Whether parts of the block are sent on their own to find out if it is poison. */
   isOnTrial = false
   /** How long it must have failed before that, when nothing else is there to compare with. */
