@@ -100,7 +100,7 @@ test('F23: a receiver that sickens while a block is on trial costs nothing but w
 test('a part that 2.0 takes partly is counted once, however often others are tried', () =>
   scene(async ({ receiver, deliver, destination, kept }) => {
     await deliver(blockOf(manySeries(40, 9000), 1))
-    receiver.respond = (request) => (has(request, '39') ? { status: 500 } : undefined)
+    receiver.respond = (request) => (has(request, '7') ? { status: 500 } : undefined)
     expect(await deliver(blockOf(manySeries(41, 5000), 2))).toEqual(delivered(1, 40))
     expect(destination.refused.samples).toBe(40)
     expect(kept.reduce((sum, { lost }) => sum + lost.samples, 0)).toBe(40)
