@@ -143,13 +143,14 @@ class Apart {
     const counts = ways.encode(part.from, part.to)
     const isEmpty = isNothing(counts)
     if (!isEmpty) this.#sent += 1
-    const body = snappy.compress(writer.written())
-    const refusal = isEmpty ? null : await ways.send(body, counts)
+    const before = courier.moment
+    const refusal = isEmpty ? null : await ways.send(snappy.compress(writer.written()), counts)
+    const isLost = refusal !== null && !isLate(refusal)
+    // A request of 2.0 that is settled may be one of which nothing was taken.
+    if (!isLost && courier.hasAcceptedSince(before)) job.witness = part
+    if (isLost) this.#refusedAt = courier.moment
     if (refusal === null) job.left = this.#left.flatMap((one) => without(one, part))
-    if (isEmpty) return null
-    if (refusal === null || isLate(refusal)) job.witness = part
-    else this.#refusedAt = courier.moment
-    if (refusal !== null && (ways.isMoot() || (job.isOnTrial && courier.isDown))) this.isVoid = true
+    else if (ways.isMoot() || (job.isOnTrial && courier.isDown)) this.isVoid = true
     return refusal
   }
 
@@ -180,14 +181,9 @@ class Apart {
     const isRight = () => courier.hasAcceptedSince(this.#refusedAt)
     if (isRight() || job.witness === null) return isRight()
     const { from, to } = job.witness
-    for (const part of job.isOnTrial
-      ? [{ from, to }]
-      : [
-          { from, to: from },
-          { from, to },
-        ]) {
-      const counts = ways.encode(part.from, part.to)
+    for (const end of job.isOnTrial ? [to] : [from, to]) {
       if (isRight()) break
+      const counts = ways.encode(from, end)
       await courier.send(job, ways.protocol, snappy.compress(writer.written()), counts)
     }
     return isRight()
