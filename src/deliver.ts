@@ -233,8 +233,9 @@ export class Delivery {
   #send(departure: Departure): void {
     const { group } = departure
     const merged = group.length === 1 ? null : this.#parts.merge(group.map(({ block }) => block))
-    if (merged !== null) this.#deliver(merged, departure)
-    else this.#deliver(group[0]!.block, firstOf(departure))
+    // One of them cannot be read: the first goes alone, and the others may go by themselves.
+    if (merged === null) for (const other of group.splice(1)) other.isInFlight = false
+    this.#deliver(merged ?? group[0]!.block, departure)
   }
 
   #deliver(block: Block, departure: Departure): void {
@@ -272,6 +273,8 @@ export class Delivery {
     while (!this.#signal.aborted) {
       await this.#parts.clock.sleep(CURSOR_EVERY_MS, this.#signal)
       await this.#checkpoint().catch(this.#parts.onError)
+      // What is held up by now has left its place to others.
+      this.#sendAll()
     }
   }
 
@@ -283,11 +286,4 @@ export class Delivery {
     await cursor.save(position, samplesBefore)
     onCheckpoint(position)
   }
-}
-
-/** The first block alone; the others may go by themselves. */
-function firstOf({ group, ...from }: Departure): Departure {
-  const [first, ...others] = group
-  for (const other of others) other.isInFlight = false
-  return { ...from, group: [first!] }
 }

@@ -153,7 +153,7 @@ function everySecond(clock: Clock, store: Store, far: Destinations) {
 
 /** Where the metrics and the status find their numbers. */
 export function sourcesOf(
-  { log, watch, diskWatch, admission, totals, samplesAtStart, undone }: Store,
+  { log, watch, diskWatch, admission, deltas, totals, samplesAtStart, undone }: Store,
   intake: Intake,
   far: Destinations,
 ): MetricSources {
@@ -189,6 +189,7 @@ export function sourcesOf(
       bytes: log.sizeBytes,
       quotaBytes: diskWatch.quotaBytes,
     }),
+    deltas: () => deltas,
     series: () => ({
       active: admission.table.live,
       max: admission.table.rowsMax,

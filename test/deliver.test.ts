@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { Clock } from '../src/base/clock.ts'
 import { Delivery } from '../src/deliver.ts'
 import { LookAhead } from '../src/forward/look-ahead.ts'
 import type { Block } from '../src/model/block.ts'
@@ -31,6 +32,7 @@ function delivering(fails: { read?: number; decode?: number }) {
     delete fails[what]
     throw new Error(`cannot ${what} ${lsn}`)
   }
+  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() }
   const delivery = new Delivery({
     log: {
       reader: (fromLsn) => {
@@ -53,8 +55,8 @@ function delivering(fails: { read?: number; decode?: number }) {
         }),
     },
     cursor: { position: 1, save: async () => {} },
-    ahead: new LookAhead({ from: { number: 1, samplesBefore: 0 }, onDamage: () => {} }),
-    clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() },
+    ahead: new LookAhead({ from: { number: 1, samplesBefore: 0 }, clock, onDamage: () => {} }),
+    clock,
     decodeBlock: ({ lsn }) => {
       failOnce('decode', lsn)
       return blockOf(lsn)

@@ -10,6 +10,7 @@ import {
   parseSize,
 } from '../base/units.ts'
 import type { OtlpOptions } from '../otlp/options.ts'
+import { PERMIT_BYTES_MIN } from '../receive/permit.ts'
 import { CONNECTIONS_MAX, PER_ADDRESS_MAX } from '../receive/server.ts'
 import {
   DESTINATION,
@@ -48,6 +49,8 @@ export type Config = {
     readonly requestTimeoutMs: number
     /** Connections that one address may have, to each port and thread. */
     readonly perAddressMax: number
+    /** Of request bodies, all together. */
+    readonly bodyBytesMax: number
   }
   /** At least one; their names differ. */
   readonly remoteWrite: readonly DestinationConfig[]
@@ -122,6 +125,10 @@ const LIMITS = {
     const count = /^\d{1,5}$/.test(text) ? Number(text) : 0
     return count >= 1 && count <= CONNECTIONS_MAX ? count : null
   }).prefault(String(PER_ADDRESS_MAX)),
+  body_memory: setting('a size from 33MiB on', (text) => {
+    const bytes = parseSize(text) ?? 0
+    return bytes >= PERMIT_BYTES_MIN ? bytes : null
+  }).prefault('256MiB'),
 }
 
 /** Each takes memory for what it looks ahead, and a share of every second. */
@@ -215,6 +222,7 @@ function configOf(value: z.infer<typeof SCHEMA>, directory: string): Config {
       headerTimeoutMs: limits.header_timeout,
       requestTimeoutMs: limits.request_timeout,
       perAddressMax: limits.connections_per_address,
+      bodyBytesMax: limits.body_memory,
     },
     remoteWrite: remote_write.map((section) => destinationOf(section, directory)),
   }

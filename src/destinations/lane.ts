@@ -92,6 +92,7 @@ export class Lane implements QuarantineSource, RewindSource {
   #aheadFrom(number: number, samplesBefore: number): LookAhead {
     return new LookAhead({
       from: { number, samplesBefore },
+      clock: this.#parts.clock,
       onDamage: (samples, fromBlock, toBlock) => {
         this.#samplesDone += samples
         this.#loseDamaged(samples, fromBlock, toBlock)

@@ -18,8 +18,8 @@ export class ClusterQueue {
   readonly line = new Line()
   /** In the order of the log. */
   readonly gaps: Gap[] = []
-  /** Requests. */
-  inFlight = 0
+  /** Requests that are held up. */
+  held = 0
   /** Bytes that it may send before others have a turn; below zero when it sent too many. */
   credit = 0
   /** The sweep has gone past the beginning of the first gap. */

@@ -156,6 +156,10 @@ export class Destination {
   async #tryMessage(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
     if (this.protocol === 'rw1') return this.#deliverAs1(job, message, counts)
     const verdict = await this.#courier.send(job, 'rw2', message, counts)
+    if (verdict.kind === 'fallback') {
+      this.#fallBack(verdict)
+      return false
+    }
     if (verdict.kind === 'partial' && !hasTaken(verdict, counts)) {
       if (await isInDoubt(job, this.#courier, [verdict.reason])) return false
     }
@@ -195,7 +199,7 @@ export class Destination {
         return null
       case 'fallback':
         this.#fallBack(verdict)
-        while (!(await this.#deliverAs1(job, message, counts)));
+        await this.#deliverMessage(job, message, counts)
         return null
       case 'rejected':
         return verdict.reason

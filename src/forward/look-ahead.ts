@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
 import { ClusterQueue } from './cluster-queue.ts'
@@ -11,6 +12,7 @@ export type LookAheadParts = {
   from: Pick<Place, 'number' | 'samplesBefore'>
   /** So many samples were in blocks of these numbers that are not there any more. */
   onDamage: (samples: number, fromBlock: number, toBlock: number) => void
+  clock: Pick<Clock, 'monotonicMs'>
   limits?: RoomLimits & { aheadOfCursorBytesMax?: number }
 }
 
@@ -31,8 +33,8 @@ export type Missing = { samples: number; passed: Map<Gap, { samples: number; byt
  * a cluster that has nothing to wait for. A cluster that has its part of the room is passed
  * over: its blocks lie in a gap and are read again, by a *sweep* from where the gap begins,
  * when the cluster has sent most of what it has. Its part is three times what is free: alone it
- * has three quarters of the room, of two each has three sevenths, and for one that comes there
- * is always something left, while the clusters are fewer than the blocks.
+ * has three quarters of the room, of two each has three sevenths, and who has nothing may
+ * have one block in any case.
  *
  * What that costs: a record for each cluster, whatever is behind; the log read twice where
  * there is a backlog, and once more, at worst, for each cluster that is behind and at a place
@@ -45,7 +47,7 @@ export type Missing = { samples: number; passed: Map<Gap, { samples: number; byt
 export class LookAhead {
   readonly #parts: LookAheadParts
   readonly #queues = new Map<string, ClusterQueue>()
-  readonly #turns = new Turns()
+  readonly #turns: Turns
   /** The place behind everything that was read. */
   readonly #end: { number: number; samplesBefore: number; bytesBefore: number }
   readonly #room: Room
@@ -58,6 +60,7 @@ export class LookAhead {
 
   constructor(parts: LookAheadParts) {
     this.#parts = parts
+    this.#turns = new Turns(parts.clock)
     this.#room = new Room(parts.limits ?? {})
     this.#end = { bytesBefore: 0, ...parts.from }
   }

@@ -9,8 +9,11 @@ export type RoomLimits = { blocksMax?: number; bytesMax?: number }
 
 /**
  * Memory for what is between log and acknowledgement. Nobody gets all of it: a line may have
- * so many times as much as is free, so there is less for each the more there are, and something
- * for one that comes while they are fewer than the blocks.
+ * so many times as much as is free, so there is less for each the more there are. A line that
+ * has nothing may have one block in any case, and so the limits are exceeded by one block for
+ * each cluster at most.
+ *
+ * A class, because there is state with an invariant: what is taken is in a line.
  */
 export class Room {
   readonly #blocksMax: number
@@ -27,8 +30,9 @@ export class Room {
     return this.#bytes
   }
 
-  /** Whether `line` has less than `greed` times what is free. */
+  /** Whether `line` has nothing, or less than `greed` times what is free. */
   isFor({ blocks, bytes }: Line, greed: number): boolean {
+    if (blocks === 0) return true
     const freeBlocks = this.#blocksMax - this.#blocks
     return blocks < greed * freeBlocks && bytes < greed * (this.#bytesMax - this.#bytes)
   }

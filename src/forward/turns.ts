@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import type { ClusterQueue } from './cluster-queue.ts'
 import type { Ahead, Line } from './line.ts'
 
@@ -5,28 +6,42 @@ import type { Ahead, Line } from './line.ts'
 const TURN_BYTES = 64 * 1024
 /** What a request costs beside its bytes, so that many small ones are no way round a turn. */
 const REQUEST_BYTES = 16 * 1024
-/** So many requests more than it is good to have, for those whose share others hold. */
-const EXTRA_MAX = 32
+/** A request without an outcome for so long is held up, and its place is another's. */
+export const HELD_MS = 1_000
+/** So many requests that are held up have a place beside the others. */
+const HELD_MAX = 32
 
 /** Blocks that go out in one request, and where they come from. */
-export type Departure = { queue: ClusterQueue; line: Line; group: readonly Ahead[] }
+export type Departure = {
+  queue: ClusterQueue
+  line: Line
+  group: Ahead[]
+  sentMs: number
+}
 
 /**
  * Who may send next: deficit round robin between clusters. In its turn a cluster sends until it
  * has used up what a turn is worth; what it sends beyond that it pays with its next turns. So
  * of two clusters that both have much to send, each sends half of the bytes.
  *
- * Requests that fail again and again hold their places, so a cluster may have its share of all
- * requests even where others hold more than theirs. How many are on the wire at once is up to
- * the receiver's pace, which those that only wait for their next try do not count in.
+ * Requests that fail again and again are held up: their cluster gets no more of them than its
+ * share, and the others do not miss their places. How many are on the wire at once is up to the
+ * receiver's pace, in which those that wait for their next try do not count.
  *
  * A class, because there is state with an invariant: whoever has departed is counted until he
  * has arrived.
  */
 export class Turns {
   readonly #ring: ClusterQueue[] = []
+  readonly #clock: Pick<Clock, 'monotonicMs'>
   #at = 0
-  #inFlight = 0
+  /** The oldest first. */
+  readonly #inFlight = new Set<Departure>()
+  #held = 0
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>) {
+    this.#clock = clock
+  }
 
   join(queue: ClusterQueue): void {
     this.#ring.push(queue)
@@ -38,41 +53,46 @@ export class Turns {
 
   /** What is to be sent now; null when nothing may go. */
   next(inFlightMax: number): Departure | null {
+    const nowMs = this.#clock.monotonicMs()
+    this.#countHeld(nowMs)
+    const places = Math.min(inFlightMax, inFlightMax + HELD_MAX - this.#held)
+    if (this.#inFlight.size - this.#held >= places) return null
     const share = Math.max(1, Math.floor(inFlightMax / this.#clustersAhead()))
     // Whoever may go and has no credit is a turn nearer to it: the next round ends this.
     for (let idle = 0; idle < this.#ring.length; this.#at = (this.#at + 1) % this.#ring.length) {
       const queue = this.#ring[this.#at]!
       idle += 1
-      if (!this.#hasPlace(queue, inFlightMax, share)) continue
+      if (queue.held >= share) continue
       if (!queue.line.isDue) {
         // Nobody saves up turns, but a debt is paid.
         queue.credit = Math.min(0, queue.credit + TURN_BYTES)
         continue
       }
       if (queue.credit <= 0) queue.credit += TURN_BYTES
-      if (queue.credit > 0) return this.#depart(queue)
+      if (queue.credit > 0) return this.#depart(queue, nowMs)
       idle = 0
     }
     return null
   }
 
-  arrived({ queue }: Departure): void {
-    queue.inFlight -= 1
-    this.#inFlight -= 1
+  arrived(departure: Departure): void {
+    this.#inFlight.delete(departure)
   }
 
   /** Everything in flight was broken off. */
   breakOff(): void {
-    this.#inFlight = 0
-    for (const queue of this.#ring) {
-      queue.inFlight = 0
-      queue.line.breakOff()
-    }
+    this.#inFlight.clear()
+    for (const { line } of this.#ring) line.breakOff()
   }
 
-  #hasPlace({ inFlight }: ClusterQueue, inFlightMax: number, share: number): boolean {
-    if (this.#inFlight < inFlightMax) return true
-    return inFlight < share && this.#inFlight < inFlightMax + EXTRA_MAX
+  #countHeld(nowMs: number): void {
+    this.#held = 0
+    for (const queue of this.#ring) queue.held = 0
+    for (const { queue, sentMs } of this.#inFlight) {
+      if (nowMs - sentMs < HELD_MS) break
+      this.#held += 1
+      queue.held += 1
+    }
   }
 
   #clustersAhead(): number {
@@ -81,7 +101,7 @@ export class Turns {
     return Math.max(1, count)
   }
 
-  #depart(queue: ClusterQueue): Departure {
+  #depart(queue: ClusterQueue, sentMs: number): Departure {
     const group = queue.line.nextGroup()
     let bytes = REQUEST_BYTES
     for (const one of group) {
@@ -91,8 +111,8 @@ export class Turns {
     queue.credit -= bytes
     // Its turn goes on while it has credit.
     if (queue.credit <= 0) this.#at = (this.#at + 1) % this.#ring.length
-    queue.inFlight += 1
-    this.#inFlight += 1
-    return { queue, line: queue.line, group }
+    const departure = { queue, line: queue.line, group, sentMs }
+    this.#inFlight.add(departure)
+    return departure
   }
 }

@@ -14,7 +14,7 @@ import { createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { OtlpOptions } from '../otlp/options.ts'
-import { PERMIT_BYTES, PERMIT_BYTES_MIN, Permits } from '../receive/permit.ts'
+import { PERMIT_BYTES_MIN, Permits } from '../receive/permit.ts'
 import { createServer } from '../receive/server.ts'
 import type { RequestStatus } from '../status/sources.ts'
 import { type ConnectionLimits, createEndpoint, DRAIN_MS } from './endpoint.ts'
@@ -25,7 +25,7 @@ import { createReadParts } from './reader.ts'
 export type IntakeParts = Omit<IngestParts, 'replay'> & {
   listeners: Listeners
   tls: TlsFiles | null
-  limits: ConnectionLimits & { intakeThreads: number }
+  limits: ConnectionLimits & { intakeThreads: number; bodyBytesMax: number }
   key: DigestKey
   otlp: OtlpOptions
   clock: Clock
@@ -58,7 +58,7 @@ function inThisThread(parts: IntakeParts): Intake {
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
   const batch = createBatch()
   const readParts = createReadParts(key, parts.otlp)
-  const permits = new Permits()
+  const permits = new Permits(parts.limits.bodyBytesMax)
 
   async function receive(push: Push): Promise<Outcome> {
     const digest = readParts.digest(push)
@@ -99,7 +99,7 @@ function inThreads(parts: IntakeParts): Intake {
   const { listeners, tls, limits, key, otlp, clock, log } = parts
   const threads = limits.intakeThreads
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
-  const permitBytes = Math.max(PERMIT_BYTES / threads, PERMIT_BYTES_MIN)
+  const permitBytes = Math.max(limits.bodyBytesMax / threads, PERMIT_BYTES_MIN)
   const pool = new Pool({
     key,
     otlp,

@@ -60,6 +60,15 @@ export class DeltaSums {
     return this.#rows.live
   }
 
+  /** The same with what histograms count beyond that: what `max` is the limit of. */
+  get held(): number {
+    return this.#rows.held
+  }
+
+  get max(): number {
+    return this.#options.seriesMax
+  }
+
   /**
    * Puts sums in place of the differences in `batch`, and takes out and refuses what cannot be
    * added. To be followed by `settle`, without an `await`.

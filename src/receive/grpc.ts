@@ -164,7 +164,8 @@ function createCall(
   }
 
   function unavailable(reason: string): GrpcAnswer {
-    return { code: status.UNAVAILABLE, reason, retrySeconds: retryAfterSeconds(random()) }
+    const retrySeconds = retryAfterSeconds(random(), permits.waitSeconds)
+    return { code: status.UNAVAILABLE, reason, retrySeconds }
   }
 }
 

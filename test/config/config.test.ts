@@ -41,6 +41,7 @@ test('an empty file means the defaults that the README names', () => {
       headerTimeoutMs: 10_000,
       requestTimeoutMs: 60_000,
       perAddressMax: 5_000,
+      bodyBytesMax: 256 * 1024 ** 2,
     },
     remoteWrite: [
       {
@@ -80,7 +81,9 @@ otlp:
   delta_max_series: 5000
   delta_max_stale: 1m30s
 dedup: { max_series: 7 }
-limits: { intake_threads: 3, header_timeout: 5s, request_timeout: 2m, connections_per_address: 9 }
+limits:
+  { intake_threads: 3, header_timeout: 5s, request_timeout: 2m, connections_per_address: 9,
+    body_memory: 1GiB }
 remote_write:
   - name: mimir-1
     url: ${url}
@@ -125,6 +128,7 @@ remote_write:
       headerTimeoutMs: 5_000,
       requestTimeoutMs: 120_000,
       perAddressMax: 9,
+      bodyBytesMax: 1024 ** 3,
     },
     remoteWrite: [
       {
@@ -177,6 +181,10 @@ remote_write:
 
 test.for([
   ['lisen: {}', 'sluice.yaml:1: lisen: unknown setting, did you mean "listen"?'],
+  [
+    'limits: { body_memory: 32MiB }',
+    'sluice.yaml:1: limits.body_memory: expected a size from 33MiB on, got "32MiB"',
+  ],
   [
     'limits: { header_timeout: 61s }',
     'sluice.yaml:1: limits.header_timeout: is longer than limits.request_timeout, of which it is a part',

@@ -178,6 +178,17 @@ test('after a restart a sum begins anew, and what was added before is not taken 
   }, SUM),
 )
 
+test('how many series are added up is shown, where any are', SLOW, async () => {
+  await withDoors(async (doors, gateway) => {
+    await doors.message('protobuf', orders(0, 1, 5))
+    expect(await gateway.admin('/metrics')).toMatch(/^sluice_otlp_delta_series 1$/m)
+    expect(await gateway.admin('/metrics')).toMatch(/^sluice_otlp_delta_series_max 1000000$/m)
+  }, SUM)
+  await withDoors(async (_, gateway) => {
+    expect(await gateway.admin('/metrics')).not.toContain('delta')
+  })
+})
+
 test('cumulative values go through beside deltas as they are', SLOW, () =>
   withDoors(async (doors, gateway) => {
     const cumulative = sumOf('jobs', [pointAt(now, { asInt: 70 })])

@@ -2,7 +2,13 @@ import { expect, test, vi } from 'vitest'
 import { operateRewind } from '../../src/operate.ts'
 import { snappy } from '../../src/wire/snappy.ts'
 import { valuesOf } from '../status/parts.ts'
-import { passTime, RW1_TYPE, type TestGateway, withGateway } from '../support/gateway.ts'
+import {
+  expectGatewayBalanced,
+  passTime,
+  RW1_TYPE,
+  type TestGateway,
+  withGateway,
+} from '../support/gateway.ts'
 import { rw1Of } from '../support/remote-write.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -23,14 +29,6 @@ const pushAt = ({ push2 }: TestGateway, atMs: number) =>
   )
 const timesAt = ({ receiver }: TestGateway, n = 0) =>
   receiver.samplesOf(labels(n)).map(({ timestampMs }) => timestampMs - startMs)
-
-async function expectBalanced({ admin }: TestGateway): Promise<void> {
-  const balance = async () => JSON.parse(await admin('/api/v1/balance'))
-  await expect.poll(balance, { timeout: 10_000 }).toMatchObject({
-    difference: 0,
-    destinations: [{ waiting: 0, quarantined: 0, damaged: 0, evicted: 0, difference: 0 }],
-  })
-}
 
 test.for([HOUR_MS, -HOUR_MS])(
   'F36: when the clock is set by %i ms nothing is refused, forgotten or sent twice',
@@ -67,7 +65,7 @@ test.for([HOUR_MS, -HOUR_MS])(
       expect(values.get('sluice_process_clock_jumped_seconds')).toBeCloseTo(byMs / 1000, 1)
       const exemplars = own.receiver.requests.flatMap(({ series }) => series)
       expect(exemplars.filter((one) => one.exemplars.length > 0)).toHaveLength(1)
-      await expectBalanced(own)
+      await expectGatewayBalanced(own)
     }),
 )
 
@@ -82,7 +80,7 @@ test('F36: what is from the future by both clocks is refused, also just after th
     expect((await pushAt(own, startMs + 10 * MINUTE_MS)).status).toBe(400)
     own.clockOffset.ms += HOUR_MS
     expect((await pushAt(own, startMs + 12 * MINUTE_MS)).status).toBe(204)
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
   }))
 
 test.for([HOUR_MS, -HOUR_MS])(
@@ -100,7 +98,7 @@ test.for([HOUR_MS, -HOUR_MS])(
       expect(await age()).toBeLessThan(60)
       own.receiver.respond = undefined
       await expect.poll(() => timesAt(own), { timeout: 10_000 }).toEqual([0, 1_000])
-      await expectBalanced(own)
+      await expectGatewayBalanced(own)
     }),
 )
 
@@ -113,17 +111,17 @@ test.for([HOUR_MS, -HOUR_MS])(
         passTime(own, 20 * MINUTE_MS)
         await pushAt(own, startMs + 1)
         await expect.poll(() => timesAt(own)).toEqual([0, 1])
-        await expectBalanced(own)
+        await expectGatewayBalanced(own)
         own.clockOffset.ms += byMs
         await pushAt(own, startMs + 2)
         await expect.poll(() => timesAt(own)).toEqual([0, 1, 2])
-        await expectBalanced(own)
+        await expectGatewayBalanced(own)
         own.receiver.series.clear()
         const admin = `127.0.0.1:${own.gateway.adminPort}`
         const asked = ['--admin', admin, '--destination', 'central', '--since', '10m']
         expect(JSON.parse(await operateRewind(asked))).toMatchObject({ samples: 2 * SERIES })
         await expect.poll(() => timesAt(own)).toEqual([1, 2])
-        await expectBalanced(own)
+        await expectGatewayBalanced(own)
       },
       { window: '30m' },
     ),

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { passTime, type TestGateway, withGateway } from '../support/gateway.ts'
+import {
+  expectGatewayBalanced,
+  passTime,
+  type TestGateway,
+  withGateway,
+} from '../support/gateway.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -35,22 +40,6 @@ async function ledgerOf({ directory }: TestGateway): Promise<object[]> {
     .map((line) => JSON.parse(line))
 }
 
-/** Nothing waits, nothing is missing and nothing was refused. */
-async function expectBalanced({ admin }: TestGateway): Promise<void> {
-  const balance = async () => JSON.parse(await admin('/api/v1/balance'))
-  await expect.poll(balance, { timeout: 10_000 }).toMatchObject({ difference: 0 })
-  const all = async () =>
-    (await balance()).destinations.map((one: { [key: string]: number }) => [
-      one['waiting'],
-      one['quarantined'],
-      one['damaged'],
-      one['difference'],
-    ])
-  await expect
-    .poll(async () => new Set((await all()).flat()), { timeout: 10_000 })
-    .toEqual(new Set([0]))
-}
-
 /** With a second receiver, which the configuration names as `second` after `reloadWith(true)`. */
 async function withSecond(
   body: (
@@ -79,7 +68,7 @@ test('F35: for a destination that was taken out the log keeps what it lacks, als
     await reload(true)
     for (const tick of upTo(3)) await pushAt(own, tick)
     await expect.poll(() => ticksAt(second)).toEqual([1, 2, 3])
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
 
     await reload(false)
     // More than the half of the quota that may be held for those who have it already.
@@ -102,7 +91,7 @@ test('F35: for a destination that was taken out the log keeps what it lacks, als
     await expect.poll(() => ticksAt(second)).toEqual(upTo(46))
     const sent = second.requests.flatMap(({ series }) => series)
     expect(sent).toHaveLength(2 * 46)
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
     expect(await ledgerOf(own)).toEqual([])
   }))
 
@@ -111,7 +100,7 @@ test('F35: what is parked goes before a push is refused, and each sample of it i
     await reload(true)
     await pushAt(own, 1)
     await expect.poll(() => ticksAt(second)).toEqual([1])
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
     await reload(false)
     let tick = 1
     for (; (await ledgerOf(own)).length === 0 && tick < 500; tick++) {
@@ -127,7 +116,7 @@ test('F35: what is parked goes before a push is refused, and each sample of it i
     expect(samples).toBe(2 * (tick - 1))
     await expect.poll(() => cursorsOf(own)).toEqual(['central'])
     expect((await statusOf(own)).parked).toEqual([])
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
   }))
 
 test('F35: who is parked is let go after a day, and begins anew if he comes back', () =>
@@ -135,7 +124,7 @@ test('F35: who is parked is let go after a day, and begins anew if he comes back
     await reload(true)
     await pushAt(own, 1)
     await expect.poll(() => ticksAt(second)).toEqual([1])
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
     await reload(false)
     await pushAt(own, 2)
     await expect.poll(() => ticksAt(own.receiver)).toEqual([1, 2])
@@ -150,7 +139,7 @@ test('F35: who is parked is let go after a day, and begins anew if he comes back
     await reload(true)
     await pushAt(own, 3)
     await expect.poll(() => ticksAt(second).at(-1)).toBe(3)
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
   }))
 
 test('F35: under a new name a destination gets what is held once more, and nothing twice', () =>
@@ -161,7 +150,7 @@ test('F35: under a new name a destination gets what is held once more, and nothi
     await own.gateway.reload()
     await pushAt(own, 4)
     await expect.poll(() => ticksAt(own.receiver)).toEqual([1, 2, 3, 4])
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
     expect((await statusOf(own)).parked).toMatchObject([{ name: 'central', waitingSamples: 2 }])
   }))
 
@@ -182,7 +171,7 @@ nothing: 1`
     await pushAt(own, 1)
     await expect.poll(() => ticksAt(own.receiver)).toEqual([1])
     expect((await statusOf(own)).destinations).toHaveLength(1)
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
   }))
 
 test('F35: reloads while pushes come keep their order and lose none', () =>
@@ -196,7 +185,7 @@ test('F35: reloads while pushes come keep their order and lose none', () =>
     for (const receiver of [own.receiver, second]) {
       await expect.poll(() => ticksAt(receiver), { timeout: 10_000 }).toEqual(upTo(40))
     }
-    await expectBalanced(own)
+    await expectGatewayBalanced(own)
   }))
 
 function pause(ms: number): Promise<void> {

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { type Connection, connectTo, pushHead, statusesOf } from '../receive/parts.ts'
 import { valuesOf } from '../status/parts.ts'
 import { atScale, isFull } from '../support/fault-scale.ts'
-import { type TestGateway, withGateway } from '../support/gateway.ts'
+import { expectGatewayBalanced, type TestGateway, withGateway } from '../support/gateway.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -16,14 +16,6 @@ const startMs = Date.now() - 60_000
 const labels = { __name__: 'up' }
 const pushAt = ({ push2 }: TestGateway, tick: number) =>
   push2([{ labels, samples: [{ value: tick, timestamp: startMs + tick }] }])
-
-async function expectBalanced({ admin }: TestGateway): Promise<void> {
-  const balance = async () => JSON.parse(await admin('/api/v1/balance'))
-  await expect.poll(balance, { timeout: 10_000 }).toMatchObject({
-    difference: 0,
-    destinations: [{ waiting: 0, quarantined: 0, damaged: 0, difference: 0 }],
-  })
-}
 
 const bodyBytes = async (own: TestGateway) =>
   (await valuesOf(own)).get('sluice_receive_bodies_bytes')
@@ -92,7 +84,7 @@ test('F40: senders that drip are cut off, and beside them pushes go on', () =>
       expect(tick).toBeGreaterThan(10)
       await expect.poll(() => bodyBytes(own)).toBe(0)
       await expect.poll(() => own.receiver.samplesOf(labels).length).toBe(tick)
-      await expectBalanced(own)
+      await expectGatewayBalanced(own)
     },
     { limits: DEADLINES },
   ))
@@ -118,7 +110,7 @@ test('F40: memory that was announced and is not used is others’ again long bef
       expect(performance.now() - turnedAwayMs).toBeLessThan(9_000)
       await expect.poll(() => bodyBytes(own)).toBe(0)
       expect((await pushAt(own, 6)).status).toBe(204)
-      await expectBalanced(own)
+      await expectGatewayBalanced(own)
     },
     { threads: 1 },
   ))
@@ -142,7 +134,7 @@ test('F40: one address gets so many connections and no more, and others get thei
       again.send(pushHead('Content-Length: 0'))
       await again.until('HTTP/1.1 204')
       again.socket.destroy()
-      await expectBalanced(own)
+      await expectGatewayBalanced(own)
     },
     { limits: ', connections_per_address: 20', threads: 1 },
   ))

@@ -36,18 +36,18 @@ for (const protocol of ['rw1', 'rw2'] as const) {
         const { receiver, destination, deliver, kept, events } = own
         let state = ''
         receiver.respond = refusing(() => {
-          if (slept(own) > 600_000) return undefined
+          if (slept(own) > 300_000) return undefined
           state = `${destination.state} ${destination.reason}`
           return WRONG_TENANT
         })
-        const blocks = [1, 2, 3, 4, 5].map((n) => blockOf(manySeries(200, 1000, `up_${n}`), n))
+        const blocks = [1, 2, 3, 4, 5].map((n) => blockOf(manySeries(40, 1000, `up_${n}`), n))
         for (const delivery of await Promise.all(blocks.map(deliver))) {
-          expect(delivery).toEqual(delivered(200))
+          expect(delivery).toEqual(delivered(40))
         }
         expect(kept).toEqual([])
         expect(state).toBe('paused HTTP 400: no such tenant')
-        // In ten minutes: taken apart once each, and then some series of each are tried slowly.
-        expect(receiver.requests.length).toBeLessThan(1_500)
+        // In some minutes: taken apart once each, and then some series of each are tried slowly.
+        expect(receiver.requests.length).toBeLessThan(1_200)
         expect(events.filter(({ level }) => level === 'error')).toHaveLength(1)
       }))
 
@@ -138,3 +138,13 @@ test.each(['rw1', 'rw2'] as const)(
       { numRuns },
     ),
 )
+
+test('F26: 1.0 that was only guessed at is given up when it is refused as well', () =>
+  scene(async (own) => {
+    const { receiver, destination, deliver } = own
+    receiver.respond = () => (slept(own) < 10_000 ? WRONG_TENANT : undefined)
+    expect(await deliver(blockOf(manySeries(3)))).toEqual(delivered(3))
+    expect(protocolsOf(receiver).slice(0, 2)).toEqual(['rw2', 'rw1'])
+    expect(protocolsOf(receiver).at(-1)).toBe('rw2')
+    expect(destination.protocol).toBe('rw2')
+  }))

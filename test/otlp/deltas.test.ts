@@ -148,7 +148,7 @@ test('native histograms with custom bounds are added as long as the bounds are t
   expect(third).toMatchObject({ startMs: 3000, value: { countInt: 1, positiveDeltas: [1] } })
 })
 
-test('a sum of histograms has 160 buckets a side at most', () => {
+test('a sum of histograms has 160 buckets a side at most', { timeout: 60_000 }, () => {
   const summing = new Summing()
   for (let i = 0; i < 300; i++) {
     const positive = { offset: i * 2, bucketCounts: [1] }

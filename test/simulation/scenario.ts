@@ -49,7 +49,7 @@ export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<
   const simulation = new Simulation({
     seed,
     speaks2: plan.speaks2,
-    yaml: `quota: ${plan.isSmall ? '24KiB' : '1GiB'}${onFull}`,
+    yaml: `quota: ${plan.isSmall ? '24KiB' : '16MiB'}${onFull}`,
     slowShare: seed % 3 === 0 ? 0 : 0.3,
   })
   try {

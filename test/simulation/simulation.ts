@@ -54,7 +54,7 @@ export class Simulation implements World {
   /** What happened when. */
   readonly story: string[] = []
 
-  constructor({ seed, yaml = 'quota: 1GiB', speaks2 = true, slowShare = 0 }: SimulationOptions) {
+  constructor({ seed, yaml = 'quota: 16MiB', speaks2 = true, slowShare = 0 }: SimulationOptions) {
     this.random = randomFrom(seed)
     this.yaml = yaml
     this.#slowShare = slowShare

@@ -1,5 +1,5 @@
 import { Admission } from '../../src/admit/admission.ts'
-import { systemClock } from '../../src/base/clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import { type Delivered, Delivery } from '../../src/deliver.ts'
 import { LookAhead, type LookAheadParts } from '../../src/forward/look-ahead.ts'
 import type { Block } from '../../src/model/block.ts'
@@ -8,9 +8,11 @@ import { batchOf, type Row, wholeOf } from './rows.ts'
 
 export type Request = { block: Block; numbers: number[]; answer: () => void }
 
-export type RigOptions = Omit<LookAheadParts, 'from' | 'onDamage'> & {
-  /** Bytes of a block by its number; one when it is not said. */
-  sizeOf?: (number: number) => number
+export type RigOptions = Pick<LookAheadParts, 'limits'> & {
+  /** Of a block that is appended; a byte when it is not said. */
+  blockBytes?: number
+  /** Blocks count as so many samples, and are not sent together when that is much. */
+  blockSamples?: number
 }
 
 /** Whoever waits more often goes round in a circle, in which no timer would ever run. */
@@ -42,7 +44,14 @@ export class DeliveryRig {
   inMemory = 0
   /** Times that somebody waited for a commit. */
   waits = 0
+  nowMs = 0
   readonly #options: RigOptions
+  readonly #sleeping = new Set<() => void>()
+  readonly #clock: Clock = {
+    nowMs: () => this.nowMs,
+    monotonicMs: () => this.nowMs,
+    sleep: (_, signal) => this.#sleep(signal),
+  }
   #committed: (() => void)[] = []
 
   constructor(options: RigOptions = {}) {
@@ -62,10 +71,11 @@ export class DeliveryRig {
     for (const number of this.acknowledged) {
       if (number >= this.cursor.number) this.acknowledged.delete(number)
     }
-    const { sizeOf: _, ...options } = this.#options
+    const { limits = {} } = this.#options
     this.ahead = new LookAhead({
-      ...options,
+      limits,
       from: this.cursor,
+      clock: this.#clock,
       onDamage: (samples) => {
         this.samplesDone += samples
       },
@@ -76,7 +86,7 @@ export class DeliveryRig {
   /** Goes on with what is in memory. */
   resume(): void {
     this.delivery = new Delivery({
-      clock: systemClock,
+      clock: this.#clock,
       log: {
         reader: (fromLsn) => this.#readerFrom(fromLsn),
         giveBack: () => {
@@ -114,7 +124,7 @@ export class DeliveryRig {
   }
 
   /** A block as it is, unjudged. */
-  append(cluster: string, rows: Row[], fence = 0): void {
+  append(cluster: string, rows: Row[], fence = 0, bytes = this.#options.blockBytes ?? 1): void {
     const number = this.blocks.length + 1
     const before = this.blocks.at(-1)
     this.rows.push(rows)
@@ -122,14 +132,14 @@ export class DeliveryRig {
       number,
       fence,
       cluster,
-      counts: { ...noCounts(), samples: rows.length },
+      counts: { ...noCounts(), samples: this.#options.blockSamples ?? rows.length },
       minTimestampMs: rows[0]?.timestampMs ?? 0,
       maxTimestampMs: rows.at(-1)?.timestampMs ?? 0,
       receivedMs: rows[0]?.timestampMs ?? 0,
       rawBytes: 0,
       samplesBefore: before === undefined ? 0 : before.samplesBefore + samplesOf(before.counts),
       bytesBefore: before === undefined ? 0 : before.bytesBefore + before.message.length,
-      message: new Uint8Array(this.#options.sizeOf?.(number) ?? 1),
+      message: new Uint8Array(bytes),
     })
     for (const resolve of this.#committed.splice(0)) resolve()
   }
@@ -149,6 +159,21 @@ export class DeliveryRig {
     this.saveCursor()
     this.resume()
     return missing.samples
+  }
+
+  /** Lets so much time pass; whoever sleeps wakes up. */
+  async pass(ms: number): Promise<void> {
+    this.nowMs += ms
+    for (const wake of this.#sleeping) wake()
+    this.#sleeping.clear()
+    await settle()
+  }
+
+  #sleep(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#sleeping.add(resolve)
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
   }
 
   async stop(): Promise<void> {

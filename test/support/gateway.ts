@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { type Disk, nodeDisk } from '../../src/base/disk.ts'
 import { createLogger } from '../../src/base/log.ts'
@@ -118,6 +119,25 @@ ${options.yaml ?? ''}`
     },
   }
   return own
+}
+
+/**
+ * Waits until everything has arrived at every destination, and nothing is missing, lost or set
+ * aside in the books of the gateway.
+ */
+export async function expectGatewayBalanced({ admin }: TestGateway): Promise<void> {
+  const unsettled = async () => {
+    const { difference, destinations } = JSON.parse(await admin('/api/v1/balance'))
+    return [
+      difference,
+      ...destinations.map((one: { [part: string]: number }) =>
+        ['waiting', 'quarantined', 'damaged', 'evicted', 'difference'].map((part) => one[part]),
+      ),
+    ].flat()
+  }
+  await expect
+    .poll(async () => new Set(await unsettled()), { timeout: 15_000 })
+    .toEqual(new Set([0]))
 }
 
 /** Time goes by for the gateway, by both of its clocks. */

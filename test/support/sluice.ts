@@ -35,11 +35,12 @@ export async function startSluice(
   directory: string,
   destination: string,
   flags: string[] = [],
+  yaml = SLUICE_YAML,
 ): Promise<SluiceProcess> {
   const [write, admin] = [await freePort(), await freePort()]
   const config = join(directory, 'sluice.yaml')
   await mkdir(directory, { recursive: true })
-  await writeFile(config, SLUICE_YAML)
+  await writeFile(config, yaml)
   const command = [
     ...[process.execPath, 'src/main.ts', 'serve', '--data', directory, '--config', config],
     ...['--remote-write', destination],
