@@ -130,7 +130,7 @@ export class Delivery {
     return this.#stopping.signal
   }
 
-  /** What cannot be read now is tried again: a disk that is in trouble holds delivery up. */
+  /** What cannot be read now is tried again: a disk in trouble holds up what lies there alone. */
   async #run(): Promise<void> {
     while (!this.#signal.aborted) {
       const reader = this.#parts.log.reader(this.#readUpTo + 1)
@@ -139,21 +139,33 @@ export class Delivery {
       } catch (error) {
         if (this.#signal.aborted) return
         this.#parts.onError(error)
-        await this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
+        await this.#sendUntil(this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal))
       } finally {
         await reader.close()
       }
     }
   }
 
+  /** What was read before goes on its way while nothing more can be read. */
+  async #sendUntil(over: Promise<void>): Promise<void> {
+    const end = over.then(() => true)
+    do {
+      this.#sendAll()
+    } while (!(await Promise.race([this.#woken(), end])))
+  }
+
+  /** To be asked for before looking, so that what ends meanwhile is not missed. */
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
   async #deliverFrom(reader: LogReader): Promise<void> {
     const { log } = this.#parts
     let commit: Promise<void> | null = null
     while (!this.#signal.aborted) {
-      // Set before looking, so that what ends meanwhile is not missed.
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+      const woken = this.#woken()
       while (this.#hasRoom()) {
         const record = await reader.next()
         if (record === null) break
