@@ -3,8 +3,9 @@ import { type PushDigest, ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import type { ClockWatch } from './base/clock-watch.ts'
 import type { Batch } from './model/batch.ts'
-import { add, type Counts, noCounts, samplesOf } from './model/counts.ts'
+import { type Counts, samplesOf } from './model/counts.ts'
 import type { DigestKey } from './model/identity.ts'
+import { countBatch, countRefused, countReplay, createCounters } from './model/ingest-counters.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
 import type { Outcome, Sender } from './model/outcome.ts'
 import type { Rejections } from './model/rejection.ts'
@@ -55,21 +56,6 @@ export type IngestParts = {
   onCommit: (seconds: number) => void
 }
 
-/** What came in, for the metrics; counted when the answer is known. */
-export type IngestCounters = {
-  received: Counts
-  /** Pushes by what became of them. */
-  pushes: Record<Outcome['kind'] | 'replayed', number>
-  replayedSamples: number
-  /** Requests of version 2.0 that call themselves 1.0, and so seem to be empty. */
-  misnamedPushes: number
-  /** Exemplars left out because their labels are too long. */
-  oversizedExemplars: number
-  rejected: Map<string, number>
-  /** Samples and histograms among them. */
-  rejectedSamples: number
-}
-
 export function digestOf(key: DigestKey, { protocol, sender, body }: Push): PushDigest {
   return ReplayMemory.digest(key, protocol, sender.cluster, body)
 }
@@ -95,6 +81,7 @@ export function readPush(parts: ReadParts, { protocol, body }: Push, batch: Batc
 export function createIngest(parts: IngestParts) {
   const { clock, replay, admission, blocks } = parts
   const counters = createCounters()
+  const duplicatesNow = () => admission.duplicateSamples + admission.conflictingSamples
 
   /** Pushes that are judged and not on disk yet: what will be answered, by their digests. */
   const pending = new Map<string, Promise<Outcome>>()
@@ -103,14 +90,18 @@ export function createIngest(parts: IngestParts) {
    * The outcome of a push that needs not be read: it was here before, is on its way to the disk,
    * or finds no room.
    */
-  function withoutReading(digest: PushDigest): Outcome | Promise<Outcome> | null {
+  function withoutReading(
+    digest: PushDigest,
+    { cluster }: Sender,
+  ): Outcome | Promise<Outcome> | null {
+    const again = (outcome: Outcome) => countReplay(counters, cluster, outcome)
     const answered = replay.find(digest, clock.monotonicMs())
-    if (answered !== undefined) return countReplay(counters, answered)
+    if (answered !== undefined) return again(answered)
     // A retry that overtakes its own commit would find its samples late, or there already.
     const underWay = pending.get(digest.join())
-    if (underWay !== undefined) return underWay.then((outcome) => countReplay(counters, outcome))
+    if (underWay !== undefined) return underWay.then(again)
     const backlog = parts.backlog()
-    return backlog === null ? null : refuse(counters, backlog)
+    return backlog === null ? null : countRefused(counters, backlog)
   }
 
   function countMalformed(): void {
@@ -118,15 +109,11 @@ export function createIngest(parts: IngestParts) {
   }
 
   /** Takes what was read. The batch is done with when this returns, and not only resolves. */
-  async function take(arrival: Arrival): Promise<Outcome> {
+  function take(arrival: Arrival): Promise<Outcome> {
     const key = arrival.digest.join()
     const taken = judgeAndCommit(arrival)
     pending.set(key, taken)
-    try {
-      return await taken
-    } finally {
-      pending.delete(key)
-    }
+    return taken.finally(() => pending.delete(key))
   }
 
   async function judgeAndCommit(arrival: Arrival): Promise<Outcome> {
@@ -140,7 +127,7 @@ export function createIngest(parts: IngestParts) {
     } catch (error) {
       // What was decided has been undone already, or the sender's next try would look
       // like a duplicate of something that was lost.
-      return refuse(counters, `the log cannot be written: ${(error as Error).message}`)
+      return countRefused(counters, `the log cannot be written: ${(error as Error).message}`)
     }
     parts.onCommit((clock.monotonicMs() - startMs) / 1000)
     replay.remember(arrival.digest, outcome, clock.monotonicMs())
@@ -155,11 +142,11 @@ export function createIngest(parts: IngestParts) {
   function admit({ sender: { cluster }, batch, body }: Arrival): Outcome {
     admission.metadata.learn(batch)
     const written = countsOf(batch)
-    const nowMs = clock.nowMs()
+    const duplicatesBefore = duplicatesNow()
     const latestMs = parts.watch.latestMs()
     const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
     for (const slice of slicesOf(batch)) {
-      const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
+      const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, clock.nowMs())
       const judgement = admission.judge(batch, slice, block.number, latestMs, nowSeconds)
       if (block.isEmpty && isKeptAsItCame(batch, judgement)) {
         block.adopt(batch, judgement, body())
@@ -171,7 +158,8 @@ export function createIngest(parts: IngestParts) {
       written.samples -= judgement.refused.samples
       written.histograms -= judgement.refused.histograms
     }
-    countBatch(counters, written, batch)
+    const duplicates = duplicatesNow() - duplicatesBefore
+    countBatch(counters, { cluster, written, duplicates, batch })
     if (batch.rejections.isEmpty) return { kind: 'accepted', written }
     const { points: rejectedPoints } = batch.rejections
     return { kind: 'partial', written, rejectedPoints, reason: sentence(batch.rejections) }
@@ -227,44 +215,4 @@ function sentence(rejections: Rejections): string {
     ([reason, { elements, example }]) => `${elements} ${reason}: ${example}`,
   )
   return `${rejections.total} rejected, the rest is stored\n${lines.join('\n')}`
-}
-
-function createCounters(): IngestCounters {
-  return {
-    received: noCounts(),
-    pushes: { accepted: 0, partial: 0, malformed: 0, backlogged: 0, replayed: 0 },
-    replayedSamples: 0,
-    misnamedPushes: 0,
-    oversizedExemplars: 0,
-    rejected: new Map(),
-    rejectedSamples: 0,
-  }
-}
-
-function countBatch(counters: IngestCounters, written: Counts, batch: Batch): void {
-  const { received, rejected } = counters
-  const { rejections } = batch
-  if (batch.misnamedFields > 0) counters.misnamedPushes += 1
-  counters.oversizedExemplars += batch.exemplarsOversized
-  add(received, written)
-  add(received, rejections.counts)
-  counters.rejectedSamples += samplesOf(rejections.counts)
-  for (const [reason, { elements }] of rejections) {
-    rejected.set(reason, (rejected.get(reason) ?? 0) + elements)
-  }
-}
-
-function countReplay(counters: IngestCounters, outcome: Outcome): Outcome {
-  if (outcome.kind === 'backlogged') return refuse(counters, outcome.reason)
-  counters.pushes.replayed += 1
-  if ('written' in outcome) {
-    counters.replayedSamples += samplesOf(outcome.written)
-    add(counters.received, outcome.written)
-  }
-  return outcome
-}
-
-function refuse(counters: IngestCounters, reason: string): Outcome {
-  counters.pushes.backlogged += 1
-  return { kind: 'backlogged', reason }
 }
