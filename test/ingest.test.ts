@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Admission } from '../src/admit/admission.ts'
 import { ReplayMemory } from '../src/admit/replay.ts'
 import { systemClock } from '../src/base/clock.ts'
-import { createIngest, digestOf, readPush } from '../src/ingest.ts'
+import { createIngest, readPush } from '../src/ingest.ts'
 import { createReadParts } from '../src/intake/reader.ts'
 import { createBatch } from '../src/model/batch.ts'
 import { OTLP_DEFAULTS } from '../src/otlp/options.ts'
@@ -31,6 +31,7 @@ async function nearHalf() {
     clock: systemClock,
     replay: new ReplayMemory(),
     admission,
+    deltas: null,
     blocks,
     watch: { latestMs: () => NOW_MS },
     backlog: () => null,
@@ -42,7 +43,7 @@ async function nearHalf() {
     const body = snappy.compress(rw2Of([{ labels: { __name__: name, cluster }, samples }]))
     const sender = { cluster }
     const received = { sender, protocol: 'rw2' as const, body }
-    const digest = digestOf(KEY, received)
+    const digest = readParts.digest(received)
     const batch = createBatch()
     const known = ingest.withoutReading(digest, sender)
     if (known !== null) return known

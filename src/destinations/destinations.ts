@@ -5,6 +5,7 @@ import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
 import { isDestinationName } from '../config/destination.ts'
+import type { createPost } from '../forward/post.ts'
 import type { Block } from '../model/block.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { blockFrom } from '../persist/block-search.ts'
@@ -39,12 +40,15 @@ export type DestinationsParts = {
   key: DigestKey
   /** Of all blocks in the log. */
   totals: BlockTotals
-  quotaBytes: number
+  /** What the log may take now. */
+  quotaBytes: () => number
   clock: Clock
   watch: ClockWatch
   /** In [0, 1). */
   random: () => number
   logger: Logger
+  /** The way to a destination; HTTP when absent. */
+  post?: typeof createPost
 }
 
 /** A full log takes no push, so room is made a little before that. */
@@ -220,6 +224,8 @@ export class Destinations {
         const cursor = cursors.get(name) ?? this.#parked.cursorOf(name) ?? more.get(name)!
         const losses = new Losses(name, this.#parts)
         const samplesDone = await this.#samplesBefore(cursor)
+        // From now on it misses whatever the log should lose, however little it has had.
+        if (cursor.samplesBefore === null) await cursor.save(cursor.position, samplesDone)
         const quarantine = await openQuarantine(name, { ...this.#parts, losses })
         opened.set(name, { cursor, losses, quarantine, samplesDone })
       }
@@ -259,7 +265,7 @@ export class Destinations {
   /** When the log is nearly full, its oldest segment goes, whoever still lacks it. */
   async #makeRoom(): Promise<void> {
     const { log, quotaBytes, dropsOldest } = this.#parts
-    if (!dropsOldest || log.sizeBytes < FULL_SHARE * quotaBytes) return
+    if (!dropsOldest || log.sizeBytes < FULL_SHARE * quotaBytes()) return
     const second = log.secondSegmentLsn
     const first = second === null ? null : await blockFrom(log, second)
     if (first === null) return

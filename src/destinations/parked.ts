@@ -22,7 +22,7 @@ export type ParkedParts = {
   retention: Retention
   ledger: Ledger
   totals: BlockTotals
-  quotaBytes: number
+  quotaBytes: () => number
   clock: Clock
   logger: Logger
 }
@@ -72,7 +72,7 @@ export class ParkedDestinations {
   /** To be called once a second. Rejects when the disk does; what it was about stays parked. */
   async letGo(): Promise<void> {
     const { log, quotaBytes, clock } = this.#parts
-    const isShort = log.sizeBytes >= PARKED_QUOTA_SHARE * quotaBytes
+    const isShort = log.sizeBytes >= PARKED_QUOTA_SHARE * quotaBytes()
     for (const [name, parked] of this.#byName) {
       if (clock.monotonicMs() - parked.sinceMs >= PARKED_MS_MAX) {
         await this.#letGo(name, parked, 'it has been out of the configuration for a day')

@@ -1,4 +1,5 @@
-import { type Counts, noCounts } from '../model/counts.ts'
+import { type Counts, isNothing, minus, noCounts } from '../model/counts.ts'
+import { isLate } from './refused.ts'
 
 export type Protocol = 'rw1' | 'rw2'
 
@@ -13,10 +14,14 @@ export type Answer =
       retryAfter: string | null
       /** The first bytes of the body. */
       text: string
+      /** After a connection that broke before it said anything. */
+      wasSentTwice?: boolean
     }
   | {
       kind: 'failed'
       reason: string
+      /** Whether only a person can change it, such as a certificate that has expired. */
+      isForPerson?: boolean
       /** False only when no connection was made: otherwise it may all have been stored. */
       maybeStored: boolean
     }
@@ -60,7 +65,8 @@ export type Verdict =
  */
 export function classify(answer: Answer, context: AnswerContext): Verdict {
   if (answer.kind === 'failed') {
-    const { reason, maybeStored } = answer
+    const { reason, maybeStored, isForPerson = false } = answer
+    if (isForPerson) return { kind: 'paused', reason }
     return { kind: 'retry', reason, retryAfterMs: 0, maybeStored, mayBePoison: false }
   }
   const { status, retryAfter } = answer
@@ -93,6 +99,23 @@ export function classify(answer: Answer, context: AnswerContext): Verdict {
     default:
       return { kind: 'paused', reason }
   }
+}
+
+/** Whether the receiver may keep more of a request than its answer says. */
+export function maybeStored(answer: Answer, verdict: Verdict): boolean {
+  const wasSentTwice = answer.kind === 'response' && answer.wasSentTwice === true
+  return wasSentTwice || ('maybeStored' in verdict && verdict.maybeStored)
+}
+
+/** Whether it is the verdict on an answer that only a receiver of 2.0 gives. */
+export function isFrom2({ kind }: Verdict, protocol: Protocol): boolean {
+  return protocol === 'rw2' && (kind === 'delivered' || kind === 'partial')
+}
+
+/** Whether the receiver has taken the request, or a part of it. */
+export function hasTaken(verdict: Verdict, sent: Counts): boolean {
+  if (verdict.kind === 'partial') return !isNothing(minus(sent, verdict.lost))
+  return verdict.kind === 'delivered'
 }
 
 type Response = Extract<Answer, { kind: 'response' }>
@@ -129,9 +152,18 @@ function shortfall(sent: Counts, written: Counts): Counts {
 /** Enough to name the culprit; a page of HTML is not needed to know that a proxy answered. */
 const REASON_LENGTH_MAX = 1024
 
+/** Whole lines, the worst of them first: samples that are late are often there already. */
 function reasonOf({ status, text }: Response): string {
-  const words = text.trim().slice(0, REASON_LENGTH_MAX)
+  const lines = text.trim().split('\n')
+  const words = inOneReason([...lines.filter((line) => !isLate(line)), ...lines.filter(isLate)])
   return words === '' ? `HTTP ${status}` : `HTTP ${status}: ${words}`
+}
+
+function inOneReason(lines: readonly string[]): string {
+  const words = lines.join('\n')
+  if (words.length <= REASON_LENGTH_MAX) return words
+  const end = words.lastIndexOf('\n', REASON_LENGTH_MAX)
+  return words.slice(0, end > 0 ? end : REASON_LENGTH_MAX)
 }
 
 /** A receiver that asks for more is asked again after this long all the same. */

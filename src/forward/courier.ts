@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { Counts } from '../model/counts.ts'
-import { classify, type Protocol, type Verdict } from './answer.ts'
+import { classify, hasTaken, isFrom2, maybeStored, type Protocol, type Verdict } from './answer.ts'
 import { backoffMs, PAUSE_BACKOFF, RETRY_BACKOFF } from './backoff.ts'
 import type { Event, Job } from './delivery.ts'
+import { Health } from './health.ts'
 import { Pace } from './pace.ts'
 import type { Post } from './post.ts'
 
@@ -12,6 +13,8 @@ export type CourierParts = {
   /** In [0, 1). */
   random: () => number
   onEvent: (event: Event) => void
+  /** `inFlightMax` has grown, though nothing was answered. */
+  onRoom?: () => void
 }
 
 export type FinalVerdict = Exclude<Verdict, { kind: 'retry' | 'paused' }>
@@ -20,6 +23,10 @@ type Retry = Extract<Verdict, { kind: 'retry' }>
 
 /** So many failures with no answer between them mean that the receiver is down. */
 const DOWN_FAILURES = 5
+/** So many blocks that are refused as a whole, and nothing that is not, mean a wrong receiver. */
+const WRONG_BLOCKS = 3
+/** Blocks that may have left their place to others at a time: memory holds them all. */
+const ASIDE_MAX = 32
 /** A request fails so often while others pass before it is suspected. About four seconds. */
 const SUSPECT_ATTEMPTS = 8
 /** The same of a part of it, once it is on trial. */
@@ -34,38 +41,59 @@ const TRIAL_ATTEMPTS = 3
  */
 export class Courier {
   retries = 0
-  state: 'ok' | 'backing-off' | 'paused' = 'ok'
-  /** Why `state` is what it is; empty while all is well. */
-  reason = ''
-  /** When `state` changed last, by the monotonic clock. */
-  sinceMs: number
+  readonly health: Health
   /** Whether a 2.0 request was answered as a 2.0 receiver does, since the last fallback. */
   hasAccepted2 = false
 
   readonly #post: Post
   readonly #clock: Clock
   readonly #random: () => number
-  readonly #onEvent: (event: Event) => void
+  readonly #onRoom: () => void
   readonly #pace = new Pace()
-  /** Requests that the receiver has taken, in whole or in part. */
+  /** Requests that were sent. */
+  #requests = 0
+  /** Number of the newest request that the receiver has taken, in whole or in part. */
   #accepted = 0
+  /** Those who wait for that. */
+  readonly #awaitingAcceptance = new Set<AbortController>()
   /** Failures since the last answer; those of one moment are one. */
   #failures = 0
+  /** Jobs of such failures that speak against the job first of all: one is one, however often. */
+  readonly #suspects = new Set<Job>()
+  /** Jobs that were refused as a whole, while nothing was taken. */
+  readonly #doubted = new Set<Job>()
+  /** Jobs that wait for a reason of their own. */
+  #aside = 0
   #failedMs = Number.NEGATIVE_INFINITY
   /** Nothing is sent before, by the monotonic clock. */
   #quietUntilMs = Number.NEGATIVE_INFINITY
 
-  constructor({ post, clock, random, onEvent }: CourierParts) {
+  constructor({ post, clock, random, onEvent, onRoom = () => {} }: CourierParts) {
     this.#post = post
     this.#clock = clock
     this.#random = random
-    this.#onEvent = onEvent
-    this.sinceMs = clock.monotonicMs()
+    this.#onRoom = onRoom
+    this.health = new Health(clock, onEvent)
   }
 
-  /** Requests that it is good to have under way. */
+  /** Jobs that it is good to have under way; those that wait alone take no place from others. */
   get inFlightMax(): number {
-    return this.#pace.limit
+    return this.#pace.limit + Math.min(this.#aside, ASIDE_MAX)
+  }
+
+  /** Whether nothing has been answered for so long that it says nothing about any request. */
+  get isDown(): boolean {
+    return this.#failures >= DOWN_FAILURES
+  }
+
+  /** What `hasAcceptedSince` compares with. */
+  get moment(): number {
+    return this.#requests
+  }
+
+  /** Whether the receiver has taken something that was sent after that moment. */
+  hasAcceptedSince(moment: number): boolean {
+    return this.#accepted > moment
   }
 
   /**
@@ -75,77 +103,151 @@ export class Courier {
   async send(job: Job, protocol: Protocol, body: Uint8Array, sent: Counts): Promise<FinalVerdict> {
     const { signal } = job
     let pauses = 0
-    const failing = { attempts: 0, sinceMs: 0, acceptedBefore: 0 }
-    for (let attempt = 0; ; attempt++) {
-      await this.#turn(signal)
-      if (attempt > 0) this.retries += 1
-      const sentMs = this.#clock.monotonicMs()
-      const answer = await this.#post.post({ body, protocol, attempt, signal })
-      this.#pace.leave()
-      // What was given up failed for a reason that says nothing about the receiver.
-      if (answer.kind === 'failed') signal.throwIfAborted()
+    const failing = { attempts: 0, sinceMs: 0, since: 0, isAside: false }
+    try {
+      for (let attempt = 0; ; attempt++) {
+        await this.#turn(signal)
+        if (attempt > 0) this.retries += 1
+        this.#requests += 1
+        const number = this.#requests
+        const sentMs = this.#clock.monotonicMs()
+        const answer = await this.#post.post({ body, protocol, attempt, signal })
+        this.#pace.leave()
+        // What was given up failed for a reason that says nothing about the receiver.
+        if (answer.kind === 'failed') signal.throwIfAborted()
 
-      const nowMs = this.#clock.nowMs()
-      const verdict = classify(answer, { protocol, sent, nowMs, everWorked: this.hasAccepted2 })
-      if ('maybeStored' in verdict && verdict.maybeStored) job.maybeStored = true
-      if (verdict.kind === 'retry') {
-        this.#noteFailure(sentMs, verdict)
-        this.#enter('backing-off', verdict.reason)
-        if (this.#isSuspect(job, verdict.mayBePoison, failing)) {
-          job.isOnTrial = true
-          return { kind: 'rejected', reason: verdict.reason }
+        const nowMs = this.#clock.nowMs()
+        const verdict = classify(answer, { protocol, sent, nowMs, everWorked: this.hasAccepted2 })
+        if (maybeStored(answer, verdict)) job.maybeStored = true
+        if (verdict.kind === 'retry') {
+          if (this.#isSuspect(job, verdict, failing, sentMs)) {
+            job.isOnTrial = true
+            return { kind: 'rejected', reason: verdict.reason }
+          }
+          await this.#backOff(verdict, attempt - pauses, signal)
+          continue
         }
-        await this.#backOff(verdict, attempt - pauses, signal)
-        continue
-      }
-      this.#failures = 0
-      this.#pace.answered(this.#clock.monotonicMs() - sentMs)
-      if (verdict.kind === 'paused') {
-        this.#enter('paused', verdict.reason)
-        this.#keepQuiet(backoffMs(pauses, PAUSE_BACKOFF, this.#random(), 0))
-        pauses += 1
-      } else {
-        this.#enter('ok', '')
+        this.#answered(sentMs)
+        if (verdict.kind === 'paused') {
+          this.health.enter('paused', verdict.reason)
+          this.#keepQuiet(backoffMs(pauses, PAUSE_BACKOFF, this.#random(), 0))
+          pauses += 1
+          continue
+        }
         if (isFrom2(verdict, protocol)) this.hasAccepted2 = true
-        if (verdict.kind === 'delivered' || verdict.kind === 'partial') this.#accepted += 1
+        if (hasTaken(verdict, sent)) this.#noteAccepted(number)
+        // A refusal is no end of a pause: it may be one more of what the pause is about.
+        else if (this.health.state === 'backing-off') this.health.enter('ok', '')
         return verdict
       }
+    } finally {
+      if (failing.isAside) this.#aside -= 1
     }
   }
 
+  /**
+   * A job was refused as a whole. True when that is to be tried again, because nothing else was
+   * taken since: then it is the receiver that is wrong, for all that is known. It waits until
+   * something is taken, or for a while, and leaves its place to others.
+   *
+   * False when others pass, and so the job is to blame.
+   */
+  async isInDoubt(job: Job, reason: string): Promise<boolean> {
+    if (job.wasRefused) return false
+    if (job.refusedAt !== null && this.hasAcceptedSince(job.refusedAt)) return false
+    job.refusedAt ??= this.#requests
+    this.health.enter('paused', reason)
+    this.#doubted.add(job)
+    const delayMs = backoffMs(job.doubts, PAUSE_BACKOFF, this.#random(), 0)
+    job.doubts += 1
+    if (this.#doubted.size >= WRONG_BLOCKS) this.#keepQuiet(delayMs)
+    await this.aside(() => this.#sleepUntilAccepted(delayMs, job.signal))
+    return true
+  }
+
+  async #sleepUntilAccepted(ms: number, signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController()
+    this.#awaitingAcceptance.add(waiting)
+    try {
+      await this.#sleep(ms, AbortSignal.any([signal, waiting.signal]))
+    } catch {
+      signal.throwIfAborted()
+    } finally {
+      this.#awaitingAcceptance.delete(waiting)
+    }
+  }
+
+  /** A job is busy with something that takes no place from others. */
+  async aside<T>(work: () => Promise<T>): Promise<T> {
+    this.#standAside()
+    try {
+      return await work()
+    } finally {
+      this.#aside -= 1
+    }
+  }
+
+  #standAside(): void {
+    this.#aside += 1
+    this.#onRoom()
+  }
+
+  #answered(sentMs: number): void {
+    this.#failures = 0
+    this.#suspects.clear()
+    this.#pace.answered(this.#clock.monotonicMs() - sentMs)
+  }
+
+  #noteAccepted(number: number): void {
+    this.#accepted = Math.max(this.#accepted, number)
+    this.#doubted.clear()
+    this.health.enter('ok', '')
+    for (const waiting of this.#awaitingAcceptance) waiting.abort()
+  }
+
   /** What was sent before a failure was known says nothing new by failing too. */
-  #noteFailure(sentMs: number, { mayBePoison }: Retry): void {
+  #noteFailure(job: Job, sentMs: number, { mayBePoison }: Retry): void {
     if (!mayBePoison) this.#pace.failed()
-    if (sentMs < this.#failedMs) return
+    if (sentMs < this.#failedMs || this.#suspects.has(job)) return
+    if (mayBePoison) this.#suspects.add(job)
     this.#failedMs = this.#clock.monotonicMs()
     this.#failures += 1
-    if (this.#failures >= DOWN_FAILURES) this.#pace.collapse()
+    if (this.isDown) this.#pace.collapse()
   }
 
   /** A request that may be poison waits alone; while the receiver is in trouble, all do. */
   async #backOff(verdict: Retry, attempt: number, signal: AbortSignal): Promise<void> {
-    const isShared = !verdict.mayBePoison || this.#failures >= DOWN_FAILURES
-    const times = isShared ? this.#failures - 1 : attempt
-    const delayMs = backoffMs(times, RETRY_BACKOFF, this.#random(), verdict.retryAfterMs)
-    if (isShared) this.#keepQuiet(delayMs)
-    else await this.#sleep(delayMs, signal)
+    const delayMs = (times: number) =>
+      backoffMs(times, RETRY_BACKOFF, this.#random(), verdict.retryAfterMs)
+    if (!verdict.mayBePoison || this.isDown)
+      this.#keepQuiet(delayMs(Math.max(0, this.#failures - 1)))
+    // When it is quiet no more, others are there first.
+    if (verdict.mayBePoison) await this.#sleep(delayMs(attempt), signal)
   }
 
-  /** Whether it is the request that fails, and not the receiver. */
-  #isSuspect(job: Job, mayBePoison: boolean, failing: Failing): boolean {
-    if (!mayBePoison) {
+  /** Notes a failure. True when it is the request that fails, and not the receiver. */
+  #isSuspect(job: Job, verdict: Retry, failing: Failing, sentMs: number): boolean {
+    this.#noteFailure(job, sentMs, verdict)
+    if (!verdict.mayBePoison) {
       failing.attempts = 0
+      this.health.enter('backing-off', verdict.reason)
       return false
     }
     const nowMs = this.#clock.monotonicMs()
     if (failing.attempts === 0) {
       failing.sinceMs = nowMs
-      failing.acceptedBefore = this.#accepted
+      failing.since = this.#requests
+    }
+    if (!failing.isAside) {
+      failing.isAside = true
+      this.#standAside()
     }
     failing.attempts += 1
+    const doOthersPass = this.hasAcceptedSince(failing.since)
+    if (!doOthersPass) this.health.enter('backing-off', verdict.reason)
     if (job.isOnTrial) return failing.attempts >= TRIAL_ATTEMPTS
     if (failing.attempts < SUSPECT_ATTEMPTS) return false
-    return this.#accepted > failing.acceptedBefore || nowMs - failing.sinceMs >= job.trialAfterMs
+    return doOthersPass || nowMs - failing.sinceMs >= job.trialAfterMs
   }
 
   #keepQuiet(ms: number): void {
@@ -174,30 +276,7 @@ export class Courier {
       throw error
     }
   }
-
-  /** Says something only when the state changes: every retry alike would drown the log. */
-  #enter(state: Courier['state'], reason: string): void {
-    this.reason = reason
-    if (state === this.state) return
-    const previous = this.state
-    const nowMs = this.#clock.monotonicMs()
-    const lastedMs = nowMs - this.sinceMs
-    this.state = state
-    this.sinceMs = nowMs
-    if (state === 'ok') {
-      this.#onEvent({ level: 'info', message: 'the receiver answers again', previous, lastedMs })
-    } else if (state === 'backing-off') {
-      this.#onEvent({ level: 'warn', message: 'the receiver is in trouble: retrying', reason })
-    } else {
-      const message = 'the receiver refuses this gateway: keeping the data, retrying slowly'
-      this.#onEvent({ level: 'error', message, reason })
-    }
-  }
 }
 
 /** What is known of a request that fails again and again. */
-type Failing = { attempts: number; sinceMs: number; acceptedBefore: number }
-
-function isFrom2(verdict: FinalVerdict, protocol: Protocol): boolean {
-  return protocol === 'rw2' && (verdict.kind === 'delivered' || verdict.kind === 'partial')
-}
+type Failing = { attempts: number; sinceMs: number; since: number; isAside: boolean }

@@ -55,6 +55,12 @@ export class Job {
   isOnTrial = false
   /** How long it must have failed before that, when nothing else is there to compare with. */
   trialAfterMs = 60_000
+  /** Whether it is known to be bad, so that nothing else has to pass before that is believed. */
+  wasRefused = false
+  /** When it was refused as a whole, by the count of the courier. */
+  refusedAt: number | null = null
+  /** How often it waited since then for something else to be taken. */
+  doubts = 0
 
   constructor(block: Sent, signal: AbortSignal) {
     this.block = block
@@ -69,6 +75,16 @@ export class Job {
   ): void {
     add(lossClass === 'unsupported' ? this.unsupported : this.refused, lost)
     this.losses.push({ lost, lossClass, reason, series, part })
+  }
+
+  /** Takes back all losses but the first `count`: what they were of is sent once more. */
+  keepLosses(count: number): void {
+    const kept = this.losses.splice(0, count)
+    this.losses.length = 0
+    for (const sum of [this.refused, this.unsupported]) Object.assign(sum, noCounts())
+    for (const { lost, lossClass, reason, ...where } of kept) {
+      this.lose(lost, lossClass, reason, where)
+    }
   }
 
   /** What is to be told of the losses. */

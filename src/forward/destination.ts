@@ -6,14 +6,18 @@ import { add, atMost, type Counts, isNothing, minus, noCounts, samplesOf } from 
 import { seriesText } from '../model/series-text.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { decompressInto, snappy } from '../wire/snappy.ts'
-import type { Protocol, Verdict } from './answer.ts'
-import { BISECT_REQUESTS_MAX, bisect, type PartVerdict } from './bisect.ts'
-import { Courier } from './courier.ts'
+import { hasTaken, type Protocol } from './answer.ts'
+import type { Guilt } from './bisect.ts'
+import { Courier, type FinalVerdict } from './courier.ts'
 import { type Delivery, type Event, Job, type Loss } from './delivery.ts'
+import type { Health } from './health.ts'
+import { type Keep, keepForSure } from './keep.ts'
 import type { Post } from './post.ts'
 import { countsOf, isProbablyStored, partOf, type Refused, type RefusedBefore } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
+import { isInDoubt, takeApart, type Ways } from './take-apart.ts'
+import { lossesWithin } from './within-series.ts'
 
 export type DestinationParts = {
   name: string
@@ -26,6 +30,8 @@ export type DestinationParts = {
   protocol?: Protocol
   /** Keeps what is refused for good. Until it resolves, nothing is counted as refused. */
   keep?: (refused: Refused) => Promise<void>
+  /** `inFlightMax` has grown, though nothing was delivered. */
+  onRoom?: () => void
   /** Fills `batch` from a decompressed 2.0 message; a reason when that is damaged. */
   decode: (raw: Uint8Array, batch: Batch) => string | null
 }
@@ -51,10 +57,12 @@ export class Destination {
   readonly #courier: Courier
   readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
-  readonly #keep: NonNullable<DestinationParts['keep']>
+  readonly #keep: Keep
   readonly #decode: DestinationParts['decode']
   /** Until then, by the monotonic clock, this destination speaks 1.0. */
   #fallbackUntilMs: number
+  /** Whether it said nothing about versions, so that 1.0 has to prove itself. */
+  #isFallbackGuessed = false
   readonly #writer = new ProtobufWriter()
   /** Batches that are not in use; every block that goes out as 1.0 needs one to itself. */
   readonly #batches: Batch[] = []
@@ -66,8 +74,9 @@ export class Destination {
     this.#clock = clock
     this.#onEvent = (event) => onEvent({ ...event, destination: name })
     this.#decode = decode
-    this.#keep = parts.keep ?? (async () => {})
-    this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent })
+    this.#keep = keepForSure(parts.keep ?? (async () => {}), clock, this.#onEvent)
+    const { onRoom = () => {} } = parts
+    this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent, onRoom })
   }
 
   /** What the next block will be sent as. */
@@ -75,13 +84,13 @@ export class Destination {
     return this.#clock.monotonicMs() < this.#fallbackUntilMs ? 'rw1' : 'rw2'
   }
 
-  get state(): Courier['state'] {
-    return this.#courier.state
+  get state(): Health['state'] {
+    return this.#courier.health.state
   }
 
   /** Why the state is what it is; empty while that is 'ok'. */
   get reason(): string {
-    return this.#courier.reason
+    return this.#courier.health.reason
   }
 
   get retries(): number {
@@ -104,7 +113,7 @@ export class Destination {
     const job = new Job(block, signal)
     job.maybeStored = wasSent
     await this.#deliverMessage(job, block.message, block.counts)
-    for (const loss of job.losses) await this.#keepLoss(block, loss)
+    for (const loss of job.losses) await this.#keepLoss(block, loss, signal)
     for (const loss of job.losses) if (isProbablyStored(loss)) add(this.maybeStored, loss.lost)
     const delivery = job.result()
     add(this.forwarded, delivery.forwarded)
@@ -121,6 +130,7 @@ export class Destination {
   async sendAgain({ lost, ...part }: RefusedBefore, signal: AbortSignal): Promise<Loss | null> {
     const counts = countsOf(part.message, this.#writer)
     const job = new Job({ ...part, counts }, signal)
+    job.wasRefused = true
     await this.#deliverMessage(job, part.message, counts)
     const refused = noCounts()
     for (const loss of job.losses) add(refused, loss.lost)
@@ -131,20 +141,29 @@ export class Destination {
   }
 
   /** What 1.0 cannot carry would never arrive, and exemplars alone are not worth the room. */
-  async #keepLoss(block: Block, loss: Loss): Promise<void> {
+  async #keepLoss(block: Block, loss: Loss, signal: AbortSignal): Promise<void> {
     if (loss.lossClass === 'unsupported' || isProbablyStored(loss)) return
     if (samplesOf(loss.lost) === 0) return
-    await this.#keep({ ...loss, block, message: partOf(block.message, loss.part, this.#writer) })
+    const message = partOf(block.message, loss.part, this.#writer)
+    await this.#keep({ ...loss, block, message }, signal)
   }
 
   async #deliverMessage(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
     while (!(await this.#tryMessage(job, message, counts)));
   }
 
-  /** False when it failed, and so did all of its parts: then it is to be sent again. */
+  /** False when it is to be sent again: it seems to be the receiver that is to blame. */
   async #tryMessage(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
     if (this.protocol === 'rw1') return this.#deliverAs1(job, message, counts)
-    const reason = await this.#deliverAs2(job, message, counts)
+    const verdict = await this.#courier.send(job, 'rw2', message, counts)
+    if (verdict.kind === 'fallback') {
+      this.#fallBack(verdict)
+      return false
+    }
+    if (verdict.kind === 'partial' && !hasTaken(verdict, counts)) {
+      if (await isInDoubt(job, this.#courier, [verdict.reason])) return false
+    }
+    const reason = await this.#settle2(job, verdict, message, counts)
     if (reason === null) return true
     const raw = snappy.decompress(message)
     const parts = raw === null ? null : readRemoteWrite2(raw)
@@ -152,16 +171,23 @@ export class Destination {
       job.lose(counts, job.refusalClass, reason)
       return true
     }
-    return this.#bisect(job, seriesCount(parts), reason, {
+    return this.#takeApart(job, seriesCount(parts), reason, {
       encode: (from, to) => writePart(parts, from, to, this.#writer),
-      send: (part, partCounts) => this.#deliverAs2(job, part, partCounts),
+      send: async (part, partCounts) => {
+        const answered = await this.#courier.send(job, 'rw2', part, partCounts)
+        return this.#settle2(job, answered, part, partCounts)
+      },
       nameOf: () => null,
     })
   }
 
   /** Null when there is nothing left to do, else why the message was rejected as a whole. */
-  async #deliverAs2(job: Job, message: Uint8Array, counts: Counts): Promise<string | null> {
-    const verdict = await this.#courier.send(job, 'rw2', message, counts)
+  async #settle2(
+    job: Job,
+    verdict: FinalVerdict,
+    message: Uint8Array,
+    counts: Counts,
+  ): Promise<string | null> {
     switch (verdict.kind) {
       case 'delivered':
         if (!isNothing(verdict.lost)) {
@@ -172,17 +198,18 @@ export class Destination {
         job.lose(verdict.lost, job.refusalClass, verdict.reason)
         return null
       case 'fallback':
-        this.#fallBack(verdict.reason)
-        while (!(await this.#deliverAs1(job, message, counts)));
+        this.#fallBack(verdict)
+        await this.#deliverMessage(job, message, counts)
         return null
       case 'rejected':
         return verdict.reason
     }
   }
 
-  #fallBack(reason: string): void {
+  #fallBack({ reason, maybeStored }: Extract<FinalVerdict, { kind: 'fallback' }>): void {
     const isNews = this.protocol === 'rw2'
     this.#fallbackUntilMs = this.#clock.monotonicMs() + FALLBACK_MS
+    this.#isFallbackGuessed = !maybeStored
     // After an upgrade it may again be one that answers 400 to what it cannot read.
     this.#courier.hasAccepted2 = false
     if (!isNews) return
@@ -211,10 +238,12 @@ export class Destination {
     const isEmpty = isNothing(whole.counts)
     const reason = isEmpty ? null : await this.#deliverAs1Whole(job, body, whole.counts)
     if (reason !== null) {
-      const isOver = await this.#bisect(job, batch.seriesCount, reason, {
+      const send = (part: Uint8Array, of: Counts) => this.#deliverAs1Whole(job, part, of)
+      const isOver = await this.#takeApart(job, batch.seriesCount, reason, {
         encode: (from, to) => encode(from, to).counts,
-        send: (part, partCounts) => this.#deliverAs1Whole(job, part, partCounts),
+        send,
         nameOf: (series) => seriesText(batch, series),
+        within: (guilt) => lossesWithin(guilt, batch, this.#writer, send),
       })
       if (!isOver) return false
     }
@@ -229,7 +258,7 @@ export class Destination {
 
   /** Null when it is delivered, else why it was rejected as a whole. */
   async #deliverAs1Whole(job: Job, body: Uint8Array, counts: Counts): Promise<string | null> {
-    const verdict: Verdict = await this.#courier.send(job, 'rw1', body, counts)
+    const verdict = await this.#courier.send(job, 'rw1', body, counts)
     assert(
       verdict.kind === 'delivered' || verdict.kind === 'rejected',
       'a Remote Write 1.0 request is taken or rejected as a whole',
@@ -237,53 +266,20 @@ export class Destination {
     return verdict.kind === 'rejected' ? verdict.reason : null
   }
 
-  /**
-   * Sends parts until only what is guilty is left, and loses that. False when the block was on
-   * trial and no part of it passes: then it is the receiver that fails, and nothing is lost.
-   */
-  async #bisect(job: Job, count: number, reason: string, ways: Ways): Promise<boolean> {
-    let sent = 0
-    let passed = 0
-    const send = async (from: number, to: number): Promise<PartVerdict> => {
-      if (job.isOnTrial && passed === 0 && sent >= hopelessAfter(count)) {
-        return { kind: 'rejected', reason }
-      }
-      const counts = ways.encode(from, to)
-      if (isNothing(counts)) return { kind: 'delivered' }
-      sent += 1
-      const body = snappy.compress(this.#writer.written())
-      const refusal = await ways.send(body, counts)
-      if (refusal === null) passed += 1
-      return refusal === null ? { kind: 'delivered' } : { kind: 'rejected', reason: refusal }
-    }
-    const limits = { from: 0, to: count, requestsMax: BISECT_REQUESTS_MAX }
-    const guilty = await bisect({ ...limits, reason, send })
-    const isAcquitted = job.isOnTrial && passed === 0
-    job.isOnTrial = false
-    if (isAcquitted) {
-      job.trialAfterMs *= 2
-      return false
-    }
-    for (const guilt of guilty) {
-      const lost = ways.encode(guilt.from, guilt.to)
+  /** Loses what is to blame. False when that is the receiver. */
+  async #takeApart(job: Job, count: number, reason: string, ways: Ways): Promise<boolean> {
+    const [courier, writer] = [this.#courier, this.#writer]
+    const guilty = await takeApart({ job, courier, count, reason, ways, writer })
+    const encode = ({ from, to }: Guilt) => ways.encode(from, to)
+    for (const guilt of guilty ?? []) {
       const where = { series: ways.nameOf(guilt.from), part: guilt }
-      job.lose(lost, job.refusalClass, guilt.reason, where)
+      const losses = (await ways.within?.(guilt)) ?? [{ ...guilt, lost: encode(guilt) }]
+      for (const { lost, reason } of losses) job.lose(lost, job.refusalClass, reason, where)
     }
-    return true
+    if (guilty !== null) return true
+    if (this.#isFallbackGuessed) this.#fallbackUntilMs = Number.NEGATIVE_INFINITY
+    return false
   }
 }
 
 const UNREADABLE = 'the block cannot be decompressed: it is damaged, or larger than 64 MiB'
-
-/** Parts that fail on trial, one after the other, until nobody believes in poison any more. */
-function hopelessAfter(count: number): number {
-  return 2 * Math.ceil(Math.log2(count + 1)) + 2
-}
-
-/** What bisecting needs of a request: the two protocols take it apart differently. */
-type Ways = {
-  /** Leaves the part in the writer. */
-  encode(from: number, to: number): Counts
-  send(part: Uint8Array, counts: Counts): Promise<string | null>
-  nameOf(series: number): string | null
-}

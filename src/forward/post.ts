@@ -1,9 +1,11 @@
+import type { LookupFunction } from 'node:net'
+import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Counts } from '../model/counts.ts'
 import type { Answer, Protocol } from './answer.ts'
 import { Connections, type TlsSettings } from './connections.ts'
 import { basic, type Credentials, createAuthorizer } from './credentials.ts'
-import { exchange } from './exchange.ts'
+import { exchange, LateError, type Response } from './exchange.ts'
 
 export type PostOptions = {
   /** A user and a password in it become basic authentication. */
@@ -20,6 +22,8 @@ export type PostOptions = {
   tls?: TlsSettings | null
   /** For the age of what was read from files. */
   clock?: Clock
+  /** Of names; the system's own when absent. */
+  lookup?: LookupFunction
 }
 
 export type PostRequest = {
@@ -62,7 +66,9 @@ export function createPost(options: PostOptions): Post {
   const { timeoutMs = TIMEOUT_MS, credentials = null, tls = null, clock = systemClock } = options
   const url = new URL(options.url)
   const ageMsMax = options.connectionAgeMsMax ?? CONNECTION_AGE_MS_MAX
-  const connections = new Connections({ origin: url.origin, timeoutMs, ageMsMax, tls, clock })
+  const { origin } = url
+  const { lookup } = options
+  const connections = new Connections({ origin, timeoutMs, ageMsMax, tls, clock, lookup })
   const authorizer = credentials === null ? null : createAuthorizer(credentials, clock)
   const path = url.pathname + url.search
   const common = {
@@ -75,14 +81,23 @@ export function createPost(options: PostOptions): Post {
   async function post({ body, protocol, attempt, signal }: PostRequest): Promise<Answer> {
     const retry = attempt > 0 ? { 'retry-attempt': String(attempt) } : {}
     const limits = { timeoutMs, bodyBytesMax: RESPONSE_BYTES_MAX }
-    let hasLeft = false
+    let timesSent = 0
+    const send = (client: Dispatcher, request: Dispatcher.DispatchOptions): Promise<Response> => {
+      timesSent += 1
+      return exchange(client, { request, ...limits, ...(signal && { signal }) })
+    }
     try {
       const authorization = authorizer && { authorization: await authorizer.header() }
       const pool = await connections.current()
       const headers = { ...common, ...PROTOCOL_HEADERS[protocol], ...retry, ...authorization }
       const request = { path, method: 'POST' as const, headers, body }
-      hasLeft = true
-      const response = await exchange(pool, { request, ...limits, ...(signal && { signal }) })
+      const response = await send(pool, request).catch((error) => {
+        if (error instanceof LateError) connections.distrust(pool)
+        if (signal?.aborted || !connections.wasUsed(error)) throw error
+        // It was closed as it lay idle, which says nothing about the receiver.
+        const fresh = connections.fresh()
+        return send(fresh, request).finally(() => void fresh.close())
+      })
       if (response.status === 401) authorizer?.refused()
       return {
         kind: 'response',
@@ -90,9 +105,11 @@ export function createPost(options: PostOptions): Post {
         written: writtenOf(response.headers),
         retryAfter: headerOf(response.headers, 'retry-after'),
         text: response.body.toString('utf8'),
+        ...(timesSent > 1 && { wasSentTwice: true }),
       }
     } catch (error) {
-      return { kind: 'failed', reason: textOf(error), maybeStored: hasLeft && !neverLeft(error) }
+      const maybeStored = timesSent > 1 || (timesSent === 1 && !neverLeft(error))
+      return { kind: 'failed', reason: textOf(error), ...natureOf(error, maybeStored) }
     }
   }
 
@@ -141,13 +158,26 @@ const NEVER_LEFT = new Set([
 ])
 
 function neverLeft(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' && NEVER_LEFT.has(code)
+  return NEVER_LEFT.has(codeOf(error)) || isAboutCertificates(error)
+}
+
+/** Theirs that we do not trust, and ours that they do not. */
+const ABOUT_CERTIFICATES = /CERT|ISSUER|LEAF_SIGNATURE|INVALID_CA|INVALID_PURPOSE|UNKNOWN_CA/
+
+function isAboutCertificates(error: unknown): boolean {
+  return ABOUT_CERTIFICATES.test(codeOf(error))
+}
+
+function natureOf(error: unknown, maybeStored: boolean) {
+  return isAboutCertificates(error) ? { isForPerson: true, maybeStored } : { maybeStored }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | null)?.code ?? '')
 }
 
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   // Of several addresses that all failed, Node reports the code and no message.
-  const code = (error as { code?: unknown }).code
-  return error.message === '' ? String(code ?? error.name) : error.message
+  return error.message || codeOf(error) || error.name
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { release } from '../base/memory.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
-import { createIngest, digestOf, type IngestParts, type Push, readPush } from '../ingest.ts'
+import { createIngest, type IngestParts, type Push, readPush } from '../ingest.ts'
 import { createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { IngestCounters } from '../model/ingest-counters.ts'
@@ -56,7 +56,7 @@ function inThisThread(parts: IntakeParts): Intake {
   const permits = new Permits(parts.limits.bodyBytesMax)
 
   async function receive(push: Push): Promise<Outcome> {
-    const digest = digestOf(key, push)
+    const digest = readParts.digest(push)
     const known = ingest.withoutReading(digest, push.sender)
     if (known !== null) return known
     const reason = readPush(readParts, push, batch)

@@ -1,4 +1,4 @@
-import type { PushDigest } from '../admit/replay.ts'
+import type { PushDigest } from '../admit/push-digest.ts'
 import type { LogFields } from '../base/log.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
 import type { KernelMemory } from '../kernel/kernel.ts'

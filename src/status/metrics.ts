@@ -162,6 +162,13 @@ function registerAdmission(registry: Registry, sources: MetricSources): void {
   gauge(registry, 'sluice_admit_series_max', 'Series that the table has room for.', () => {
     return sources.series().max
   })
+  if (sources.deltas() === null) return
+  gauge(registry, 'sluice_otlp_delta_series', 'Series whose deltas are added up.', () => {
+    return sources.deltas()?.held ?? 0
+  })
+  gauge(registry, 'sluice_otlp_delta_series_max', 'Series whose deltas may be added up.', () => {
+    return sources.deltas()?.max ?? 0
+  })
 }
 
 function registerLog(registry: Registry, { log }: MetricSources): void {

@@ -39,6 +39,8 @@ export type MetricSources = {
   clockJumps: () => { count: number; seconds: number }
   log: () => LogStatus
   series: () => { active: number; max: number; untrackedSamples: number }
+  /** Series whose deltas are added up, as they count; null where none are taken. */
+  deltas: () => { held: number; max: number } | null
 }
 
 export type RequestStatus = {

@@ -49,6 +49,7 @@ test('an empty file means the defaults that the README names', () => {
         url: 'http://localhost:9090/api/v1/write',
         remoteTimeoutMs: 30_000,
         outOfOrderWindowMs: 0,
+        catchUp: 'in_order',
         protocol: 'rw2',
         headers: {},
         credentials: null,
@@ -77,6 +78,9 @@ otlp:
   promote_scope_metadata: true
   label_name_underscore_sanitization: false
   label_name_preserve_multiple_underscores: false
+  delta: cumulative
+  delta_max_series: 5000
+  delta_max_stale: 1m30s
 dedup: { max_series: 7 }
 limits:
   { intake_threads: 3, header_timeout: 5s, request_timeout: 2m, connections_per_address: 9,
@@ -86,6 +90,7 @@ remote_write:
     url: ${url}
     remote_timeout: 1m30s
     out_of_order_time_window: 30m
+    catch_up: newest_first
     protobuf_message: prometheus.WriteRequest
     headers: { X-Scope-OrgID: 12 }
 `
@@ -117,6 +122,7 @@ remote_write:
       promoteScopeMetadata: true,
       labelNameUnderscoreSanitization: false,
       labelNamePreserveMultipleUnderscores: false,
+      delta: { seriesMax: 5000, staleSeconds: 90 },
     },
     dedup: { maxSeries: 7 },
     limits: {
@@ -132,6 +138,7 @@ remote_write:
         url,
         remoteTimeoutMs: 90_000,
         outOfOrderWindowMs: 1_800_000,
+        catchUp: 'newest_first',
         protocol: 'rw1',
         headers: { 'X-Scope-OrgID': '12' },
         credentials: null,
@@ -193,7 +200,15 @@ test.for([
   ['storage: [1]', 'sluice.yaml:1: storage: expected a section of settings, got a list'],
   ['storage: { quota: 0 }', 'sluice.yaml:1: storage.quota: expected a size such as 20GiB, got 0'],
   ['clusters: []', 'sluice.yaml:1: clusters: not available in this version'],
-  ['otlp: { delta: cumulative }', 'sluice.yaml:1: otlp.delta: not available in this version'],
+  ['otlp: { delta: sum }', 'sluice.yaml:1: otlp.delta: expected reject or cumulative, got "sum"'],
+  [
+    'otlp: { delta_max_series: 0 }',
+    'sluice.yaml:1: otlp.delta_max_series: expected a whole number from 1 to 1073741823, got 0',
+  ],
+  [
+    'otlp: { delta_max_stale: 10ms }',
+    'sluice.yaml:1: otlp.delta_max_stale: expected a duration from 1s up, such as 5m, got "10ms"',
+  ],
   [
     'otlp: { promote_resource_attributes: [a, b, a] }',
     'sluice.yaml:1: otlp.promote_resource_attributes[2]: "a" stands there twice',
@@ -209,6 +224,15 @@ test.for([
   [
     'otlp: { ignore_resource_attributes: [a] }',
     'sluice.yaml:1: otlp.ignore_resource_attributes: needs promote_all_resource_attributes: true',
+  ],
+  [
+    `remote_write: [{ url: "${url}", catch_up: newest }]`,
+    'sluice.yaml:1: remote_write[0].catch_up: expected in_order or newest_first, got "newest"',
+  ],
+  [
+    `remote_write: [{ url: "${url}", catch_up: newest_first }]`,
+    'sluice.yaml:1: remote_write[0].catch_up: newest_first needs out_of_order_time_window, which ' +
+      'the receiver must have as well: without it a backlog is refused by whoever has what is newer',
   ],
   ['remote_write: []', 'sluice.yaml:1: remote_write: names no destination'],
   [

@@ -114,10 +114,13 @@ for (const protocol of ['prometheus.WriteRequest', 'io.prometheus.write.v2.Reque
         text.yaml = withRules(text.yaml, RULES.replace(/{ target_label.*}/, rule))
         await gateway.reload()
         await push2(seriesAt(1))
+        await push2([
+          { labels: { __name__: 'named' }, samples: [{ value: 1, timestamp: startMs }] },
+        ])
         await expect
-          .poll(() => balanceOf(own))
+          .poll(() => balanceOf(own), { timeout: 10_000 })
           .toMatchObject({ waiting: 0, dropped: 100, quarantined: 200, difference: 0 })
-        expect(receiver.series.size).toBe(0)
+        expect(receiver.series.size).toBe(1)
       },
       { protocol },
     ))

@@ -128,11 +128,11 @@ test.each([
   ['Wed, 15 Nov 2023 22:13:20 GMT', 300_000],
   ['Tue, 99 Nov 2023 22:13:20 GMT', 0],
   ['Tuesday', 0],
-])('Retry-After %j means %i ms', (text, ms) => {
+])('F22: Retry-After %j means %i ms', (text, ms) => {
   expect(parseRetryAfter(text, NOW_MS)).toBe(ms)
 })
 
-test('whatever stands in Retry-After, the wait is a number from 0 to five minutes', () => {
+test('F22: whatever stands in Retry-After, the wait is a number from 0 to five minutes', () => {
   fc.assert(
     fc.property(fc.string(), fc.nat(2 ** 31), (text, nowMs) => {
       const ms = parseRetryAfter(text, nowMs)

@@ -27,7 +27,7 @@ test('no delay is shorter than four fifths of the one before it', () => {
   )
 })
 
-test('a receiver that says when is never asked earlier, nor more than a tenth later', () => {
+test('F22: a receiver that says when is never asked earlier, nor more than a tenth later', () => {
   fc.assert(
     fc.property(fc.nat(50), chance, fc.integer({ min: 1, max: 300_000 }), (attempt, random, ms) => {
       const delayMs = backoffMs(attempt, RETRY_BACKOFF, random, ms)

@@ -66,7 +66,7 @@ test('user and password are sent as basic authentication, in UTF-8', () =>
     },
   ))
 
-test('a secret in a file may be exchanged, and holds while the file is gone', async () => {
+test('F27: a secret in a file may be exchanged, and holds while the file is gone', async () => {
   const file = join(directory, 'token')
   await withReceiver(
     { kind: 'scheme', scheme: 'Bearer', credentials: { file } },
@@ -130,7 +130,7 @@ test('an issuer that gives no token is a reason to try again, and is named', asy
   })
 })
 
-test('certificates are shown and checked, and new files are used without a restart', async () => {
+test('F33: certificates are shown and checked, and new files are used without a restart', async () => {
   const receiver = await makeCertificate(directory, 'receiver')
   const ours = await makeCertificate(directory, 'ours')
   const server = createTlsServer(

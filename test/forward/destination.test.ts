@@ -43,7 +43,7 @@ test('G72: a 415 is followed at once by the same samples as 1.0, and remembered'
     expect(events).toMatchObject([{ level: 'warn', reason: 'HTTP 415' }])
   }))
 
-test('G73: a success without Written headers means that the receiver speaks 1.0 alone', () =>
+test('G73, F26: a success without Written headers means that the receiver speaks 1.0 alone', () =>
   scene(async ({ receiver, deliver }) => {
     receiver.respond = ({ protocol }) => (protocol === 'rw2' ? { status: 200 } : undefined)
     expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
@@ -51,7 +51,7 @@ test('G73: a success without Written headers means that the receiver speaks 1.0 
     expect(receiver.series.size).toBe(2)
   }))
 
-test('2.0 is tried again after an hour, and kept when it works', () =>
+test('F26: 2.0 is tried again after an hour, and kept when it works', () =>
   scene(async ({ receiver, destination, deliver, clock }) => {
     script(receiver, { status: 415 })
     await deliver(blockOf(manySeries(1, 1000)))
@@ -73,13 +73,14 @@ test('a first 400 without Written headers is a fallback', () =>
 
 test('a 400 without Written headers is a refusal once 2.0 has worked', () =>
   scene(async ({ receiver, destination, deliver }) => {
-    script(receiver, {}, { status: 400 })
+    const bad = { status: 400 }
+    script(receiver, {}, bad, bad, {}, bad)
     await deliver(blockOf(manySeries(1, 1000)))
-    expect(await deliver(blockOf(manySeries(1, 2000)))).toEqual(delivered(0, 1))
+    expect(await deliver(blockOf(manySeries(2, 2000)))).toEqual(delivered(1, 1))
     expect(destination.protocol).toBe('rw2')
   }))
 
-test('after a fallback, such a 400 is a fallback again, though 2.0 has worked before', () =>
+test('F26: after a fallback, such a 400 is a fallback again, though 2.0 has worked before', () =>
   scene(async ({ receiver, destination, deliver, clock }) => {
     script(receiver, {}, { status: 415 }, {}, { status: 400 })
     await deliver(blockOf(manySeries(1, 1000)))
@@ -106,7 +107,7 @@ test('G75: a success with fewer than were sent is done, and the difference is co
     expect(destination.refused).toEqual(samples(2))
   }))
 
-test('G76: after a 429 the same request is repeated, no earlier than it asked for', () =>
+test('G76, F22: after a 429 the same request is repeated, no earlier than it asked for', () =>
   scene(async ({ receiver, deliver, clock }) => {
     script(receiver, { status: 429, headers: { 'Retry-After': '2' } })
     expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
@@ -117,7 +118,7 @@ test('G76: after a 429 the same request is repeated, no earlier than it asked fo
     expect(clock.monotonicMs()).toBeLessThan(2200)
   }))
 
-test('G77: after a 503 an HTTP date is waited for, a past or senseless one is not', () =>
+test('G77, F22: after a 503 an HTTP date is waited for, a past or senseless one is not', () =>
   scene(async ({ receiver, deliver, clock }) => {
     const date = (inMs: number) => new Date(clock.nowMs() + inMs).toUTCString()
     receiver.respond = ({ index }) => {
@@ -143,7 +144,7 @@ test('G78: a 400 with Written headers is final, its words are logged as they are
     ])
   }))
 
-test('G80: a connection that closes without an answer is a reason to try again', () =>
+test('G80, F28: a connection that closes without an answer is a reason to try again', () =>
   scene(async ({ receiver, destination, deliver, clock, events }) => {
     script(receiver, { reset: 'before' }, { reset: 'after' }, { reset: 'during', status: 204 })
     expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
@@ -171,7 +172,7 @@ test('G81: what needs three retries arrives before what is delivered after it', 
     ])
   }))
 
-test('a receiver that asks for quiet gets it from every block', () =>
+test('F22: a receiver that asks for quiet gets it from every block', () =>
   scene(async ({ receiver, deliver, clock }) => {
     script(receiver, { status: 503, headers: { 'Retry-After': '10' } })
     let second: Promise<unknown> | undefined
@@ -187,22 +188,33 @@ test('a receiver that asks for quiet gets it from every block', () =>
     expect(receiver.requests.length).toBe(3)
   }))
 
-test.each([301, 401, 403, 404, 405])('a %i pauses: nothing is lost, attempts are slow', (status) =>
-  scene(async ({ receiver, destination, deliver, clock, events }) => {
-    let worst: string = ''
-    receiver.respond = ({ index }) => {
-      worst = index > 0 ? `${destination.state} ${destination.reason}` : ''
-      return index < 8 ? { status } : undefined
-    }
-    expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
-    expect(worst).toBe(`paused HTTP ${status}`)
-    const sleeps = clock.sleeps.map((ms) => Math.round(ms / 1000))
-    expect(sleeps).toEqual([1, 2, 4, 8, 16, 30, 30, 30])
-    expect(events.map(({ level }) => level)).toEqual(['error', 'info'])
-  }),
+test.each([301, 401, 403, 404, 405])(
+  'F27: a %i pauses: nothing is lost, attempts are slow',
+  (status) =>
+    scene(async ({ receiver, destination, deliver, clock, events }) => {
+      let worst: string = ''
+      receiver.respond = ({ index }) => {
+        worst = index > 0 ? `${destination.state} ${destination.reason}` : ''
+        return index < 8 ? { status } : undefined
+      }
+      expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
+      expect(worst).toBe(`paused HTTP ${status}`)
+      const sleeps = clock.sleeps.map((ms) => Math.round(ms / 1000))
+      expect(sleeps).toEqual([1, 2, 4, 8, 16, 30, 30, 30])
+      expect(events.map(({ level }) => level)).toEqual(['error', 'info'])
+    }),
 )
 
-test('a 415 to 1.0 as well pauses, and loses nothing', () =>
+test('F26: a 415 is followed by 1.0 even after 2.0 has worked: receivers are downgraded', () =>
+  scene(async ({ receiver, destination, deliver }) => {
+    script(receiver, {}, { status: 415 })
+    await deliver(blockOf(manySeries(1, 1000)))
+    expect(await deliver(blockOf(manySeries(1, 2000)))).toEqual(delivered(1))
+    expect(protocolsOf(receiver)).toEqual(['rw2', 'rw2', 'rw1'])
+    expect(destination.protocol).toBe('rw1')
+  }))
+
+test('F26: a 415 to 1.0 as well pauses, and loses nothing', () =>
   scene(async ({ receiver, deliver }) => {
     script(receiver, { status: 415 }, { status: 415 }, { status: 415 })
     expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
@@ -236,7 +248,7 @@ test('a delivery that is given up rejects with the reason and has counted nothin
     expect(events.filter((event) => 'class' in event)).toEqual([])
   }))
 
-test('while the receiver is down one request at a time asks, however many blocks wait', () =>
+test('F20: while the receiver is down one request at a time asks, however many blocks wait', () =>
   scene(async ({ receiver, deliver, clock }) => {
     receiver.respond = () => (clock.monotonicMs() < 60_000 ? { status: 503 } : undefined)
     const blocks = Array.from({ length: 20 }, (_, i) => blockOf(manySeries(1, 1000 + i), i + 1))

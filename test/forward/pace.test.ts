@@ -45,7 +45,7 @@ test('a failure halves, however many fail at once, and then it goes on one by on
   expect([first, second, ...rest]).toEqual([16, 16, 17, 18, 19])
 })
 
-test('after an outage one request asks first, and half of what it was is soon there', async () => {
+test('F20: after an outage one request asks first, and half of what it was is soon there', async () => {
   const pace = new Pace()
   await rounds(pace, 6)
   pace.failed()

@@ -61,15 +61,18 @@ export function blockOf(series: readonly SeriesLiteral[], number = 1): Block {
 }
 
 /** `count` series of one sample each. */
-export function manySeries(count: number, timestamp = 1000): SeriesLiteral[] {
+export function manySeries(count: number, timestamp = 1000, name = 'up'): SeriesLiteral[] {
   return Array.from({ length: count }, (_, i) => ({
-    labels: { __name__: 'up', instance: String(i) },
+    labels: { __name__: name, instance: String(i) },
     samples: [{ value: i, timestamp }],
   }))
 }
 
-export function destinationOf(url: string, clock: Clock = fakeClock()) {
-  const post = createPost({ url, version: '0.1.0', timeoutMs: 5_000 })
+export function destinationOf(
+  url: string,
+  clock: Clock = fakeClock(),
+  post = createPost({ url, version: '0.1.0', timeoutMs: 5_000 }),
+) {
   const events: Event[] = []
   const onEvent = (event: Event) => events.push(event)
   const kept: Refused[] = []
@@ -103,13 +106,16 @@ export const protocolsOf = ({ requests }: Receiver) => requests.map(({ protocol 
 
 export type Scene = ReturnType<typeof destinationOf> & {
   receiver: Receiver
-  clock: ReturnType<typeof fakeClock>
+  clock: FakeClock
 }
 
-/** A destination, its receiver and a clock that sleeps in no time. */
-export async function scene(play: (scene: Scene) => Promise<void>): Promise<void> {
+/** A destination, its receiver and, unless another is given, a clock that sleeps in no time. */
+export async function scene(
+  play: (scene: Scene) => Promise<void>,
+  realClock?: Clock,
+): Promise<void> {
   const receiver = await startReceiver()
-  const clock = fakeClock()
+  const clock = realClock === undefined ? fakeClock() : { ...realClock, sleeps: [] }
   const parts = destinationOf(receiver.url, clock)
   try {
     await play({ ...parts, receiver, clock })

@@ -19,7 +19,7 @@ for (const protocol of ['rw1', 'rw2'] as const) {
   }
 
   describe(protocol, () => {
-    test('a block that fails for ever while others pass loses the one series that is to blame', () =>
+    test('F23: a block that fails for ever while others pass loses the one series that is to blame', () =>
       scene(async (own) => {
         const { receiver, deliver } = own
         receiver.respond = failingOn13
@@ -40,7 +40,7 @@ for (const protocol of ['rw1', 'rw2'] as const) {
         expect(slept(own)).toBeLessThan(15_000)
       }))
 
-    test('with nothing to compare with, it is tried after a minute', () =>
+    test('F23: with nothing to compare with, it is tried after a minute', () =>
       scene(async (own) => {
         own.receiver.respond = failingOn13
         expect(await own.deliver(blockOf(SERIES))).toEqual(delivered(199, 1))
@@ -50,7 +50,7 @@ for (const protocol of ['rw1', 'rw2'] as const) {
         expect(event).toMatchObject({ reason: 'HTTP 500: index out of range' })
       }))
 
-    test('a receiver that fails on everything costs nothing, however long', () =>
+    test('F23: a receiver that fails on everything costs nothing, however long', () =>
       scene(async (own) => {
         const { receiver, deliver } = own
         receiver.respond = (request) => {
@@ -66,7 +66,7 @@ for (const protocol of ['rw1', 'rw2'] as const) {
   })
 }
 
-test('an overload is no sign of poison: the block stays whole', () =>
+test('F23: an overload is no sign of poison: the block stays whole', () =>
   scene(async (own) => {
     const { receiver, deliver } = own
     receiver.respond = () => (slept(own) < 500_000 ? { status: 503 } : undefined)

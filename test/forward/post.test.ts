@@ -77,7 +77,7 @@ test('an answer is handed back with its counts, its Retry-After and its words', 
   await receiver.close()
 })
 
-test('no more than 64 KiB of an answer are read, and the next request is not harmed', async () => {
+test('F29: no more than 64 KiB of an answer are read, and the next request is not harmed', async () => {
   let bytesWritten = 0
   const server = createServer((request, response) => {
     request.resume()
@@ -145,7 +145,7 @@ test('every way of not answering is a value: nothing is thrown', async () => {
   await post.close()
 })
 
-test('a connection older than its age is replaced by a new one', async () => {
+test('F31: a connection older than its age is replaced by a new one', async () => {
   const ageMs = 500
   const ports = new Set<number | undefined>()
   const server = createServer((request, response) => {

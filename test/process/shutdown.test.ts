@@ -62,7 +62,7 @@ const pushSome = async (senders: Sender[], sluice: SluiceProcess, times: number)
   }
 }
 
-test('SIGTERM under load ends it with 0, and nothing acknowledged is lost', LONG, () =>
+test('F34: SIGTERM under load ends it with 0, and nothing acknowledged is lost', LONG, () =>
   withProcess(async ({ sluice, senders, startDestination }) => {
     const receiver = await startDestination()
     const running = senders.map((sender) => sender.run(sluice))
@@ -81,7 +81,7 @@ test('SIGTERM under load ends it with 0, and nothing acknowledged is lost', LONG
 )
 
 test(
-  'SIGTERM while the destination is down keeps the backlog, and it arrives once and in order',
+  'F34: SIGTERM while the destination is down keeps the backlog, and it arrives once and in order',
   LONG,
   () =>
     withProcess(async ({ sluice, senders, startDestination }) => {
@@ -98,7 +98,7 @@ test(
     }),
 )
 
-test('after SIGTERM nothing that has arrived is sent again', LONG, () =>
+test('F34: after SIGTERM nothing that has arrived is sent again', LONG, () =>
   withProcess(async ({ sluice, senders, startDestination }) => {
     const receiver = await startDestination()
     await pushSome(senders, sluice, 50)
@@ -114,26 +114,29 @@ test('after SIGTERM nothing that has arrived is sent again', LONG, () =>
   }),
 )
 
-test('neither a destination that is silent nor a sender that is slow delays the end', LONG, () =>
-  withProcess(async ({ sluice, senders, startDestination }) => {
-    const silent = await startDestination(async () => {
-      await delay(60_000, undefined, { ref: false })
-      return { status: 503 }
-    })
-    await pushSome(senders, sluice, 20)
-    await expect.poll(() => silent.requests.length).toBeGreaterThan(0)
-    const port = Number(new URL(sluice.url).port)
-    const [slow, mute] = [await connectTo(port), await connectTo(port)]
-    slow.send(`${pushHead('Content-Length: 100')}half`)
-    await expectStopInTime(sluice)
-    await Promise.all([slow.closed, mute.closed])
-    expect(slow.received()).toBe('')
-    await silent.close()
+test(
+  'F34: neither a destination that is silent nor a sender that is slow delays the end',
+  LONG,
+  () =>
+    withProcess(async ({ sluice, senders, startDestination }) => {
+      const silent = await startDestination(async () => {
+        await delay(60_000, undefined, { ref: false })
+        return { status: 503 }
+      })
+      await pushSome(senders, sluice, 20)
+      await expect.poll(() => silent.requests.length).toBeGreaterThan(0)
+      const port = Number(new URL(sluice.url).port)
+      const [slow, mute] = [await connectTo(port), await connectTo(port)]
+      slow.send(`${pushHead('Content-Length: 100')}half`)
+      await expectStopInTime(sluice)
+      await Promise.all([slow.closed, mute.closed])
+      expect(slow.received()).toBe('')
+      await silent.close()
 
-    await sluice.startAgain()
-    const receiver = await startDestination()
-    for (const sender of senders) await sender.expectAll(receiver)
-  }),
+      await sluice.startAgain()
+      const receiver = await startDestination()
+      for (const sender of senders) await sender.expectAll(receiver)
+    }),
 )
 
 test('a second SIGTERM ends it at once, and everything acknowledged is still there', LONG, () =>
@@ -182,7 +185,7 @@ async function expectRefused(flags: string[]): Promise<string> {
 
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0']
 
-test('a second process over the same data is LOG_LOCKED, and the first goes on', LONG, () =>
+test('F46: a second process over the same data is LOG_LOCKED, and the first goes on', LONG, () =>
   withProcess(async ({ directory, sluice, senders, startDestination }) => {
     await pushSome(senders, sluice, 5)
     const output = await expectRefused(['--data', directory, ...ANYWHERE])

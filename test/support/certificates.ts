@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -20,4 +20,31 @@ export async function makeCertificate(
   ])
   const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
   return { certFile, keyFile, cert, key }
+}
+
+/** One that vouches for itself, and was good for a day in 2020. */
+export async function makeExpiredCertificate(
+  directory: string,
+  host = 'localhost',
+): Promise<Certificate> {
+  const file = (name: string) => join(directory, `expired.${name}`)
+  const openssl = (words: string) => promisify(execFile)('openssl', words.split(' '))
+  const config = [
+    ...['[ca]', 'default_ca = own', '[own]', `database = ${file('index')}`],
+    ...[`serial = ${file('serial')}`, `new_certs_dir = ${directory}`, 'default_md = sha256'],
+    ...['policy = any', 'x509_extensions = names', '[any]', 'commonName = supplied'],
+    ...['[names]', `subjectAltName = DNS:${host}`, '[req]', 'distinguished_name = none', '[none]'],
+  ]
+  await writeFile(file('cnf'), config.join('\n'))
+  await writeFile(file('index'), '')
+  await writeFile(file('serial'), '01')
+  const withConfig = `-config ${file('cnf')}`
+  const key = `-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${file('key')}`
+  await openssl(`req -new ${withConfig} ${key} -subj /CN=expired -out ${file('csr')}`)
+  const dates = '-startdate 20200101000000Z -enddate 20200102000000Z'
+  const own = `-selfsign -batch -notext -keyfile ${file('key')} -in ${file('csr')}`
+  await openssl(`ca ${withConfig} ${own} ${dates} -out ${file('crt')}`)
+  const [certFile, keyFile] = [file('crt'), file('key')]
+  const [cert, keyText] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
+  return { certFile, keyFile, cert, key: keyText }
 }

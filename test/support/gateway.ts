@@ -57,6 +57,10 @@ export async function startTestGateway(
     listen?: string
     /** Whether it takes OTLP by gRPC, which takes a moment to load. */
     grpc?: boolean
+    /** How the first destination reaches the receiver; its own address when absent. */
+    urlOf?: (receiver: Receiver) => string
+    /** Further keys of the first destination, each a line that is indented by four. */
+    central?: string
     /** Further destinations, as they stand in the list. */
     alsoTo?: string
     /** `protobuf_message` of the first destination. */
@@ -77,9 +81,10 @@ ${options.listen ?? listenOf(options.grpc ?? false)}
 storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
 limits: { intake_threads: ${options.threads ?? INTAKE_THREADS}${options.limits ?? ''} }
 remote_write:
-  - url: ${receiver.url}
+  - url: ${options.urlOf?.(receiver) ?? receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}
 ${options.protocol === undefined ? '' : `    protobuf_message: ${options.protocol}`}
+${options.central ?? ''}
 ${options.alsoTo ?? ''}
 ${options.yaml ?? ''}`
   const text = { yaml }

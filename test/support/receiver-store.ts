@@ -46,15 +46,25 @@ export function keyOf(labels: { [name: string]: string } | [string, string][]): 
 
 export type Answered = { status: number; headers: { [name: string]: string }; body: string }
 
-/** Takes what Prometheus 3.5 would take of a request, and answers as it would. */
+/** How far ahead of the clock a sample may be. */
+const AHEAD_MS_MAX = 10 * 60_000
+/** How far behind the newest of all samples one may be, where none may be out of order. */
+const BEHIND_MS_MAX = 60 * 60_000
+
+/**
+ * Takes what Prometheus 3.5 would take of a request, and answers as it would. As there, each
+ * sample is judged by what was stored before the request, and what then turns out to be in the
+ * wrong order within it vanishes without a word.
+ */
 export function store(
   series: Map<string, StoredSeries>,
-  request: ReceivedRequest,
+  request: Pick<ReceivedRequest, 'protocol' | 'series'>,
   oooWindowMs: number,
 ): Answered {
   const written = { samples: 0, histograms: 0, exemplars: 0 }
   const problems: string[] = []
-  const undo: (() => void)[] = []
+  const taken: { stored: StoredSeries; sample: StoredSample }[] = []
+  const limits = limitsOf(series, oooWindowMs)
 
   for (const { labels, samples, exemplars } of request.series) {
     if (!labels.some(([name]) => name === '__name__')) {
@@ -62,25 +72,25 @@ export function store(
       if (request.protocol === 'rw2') problems.push('invalid metric name or labels')
       continue
     }
-    const stored = series.get(keyOf(labels)) ?? { labels, samples: [], exemplars: [] }
+    const key = keyOf(labels)
+    const stored = series.get(key) ?? { labels, samples: [], exemplars: [] }
+    let isTaken = stored.samples.length > 0
     for (const sample of samples) {
-      const problem = append(stored.samples, sample, oooWindowMs, undo)
-      if (problem !== null) problems.push(`${problem} for series ${keyOf(labels)}`)
-      else if (sample.histogram === undefined) written.samples += 1
+      const problem = problemOf(stored.samples, sample, limits)
+      if (problem !== null) {
+        problems.push(`${problem} for series ${key}`)
+        continue
+      }
+      isTaken = true
+      taken.push({ stored, sample })
+      if (sample.histogram === undefined) written.samples += 1
       else written.histograms += 1
     }
-    if (stored.samples.length === 0) continue
-    series.set(keyOf(labels), stored)
-    stored.exemplars.push(...exemplars)
-    undo.push(() => stored.exemplars.splice(stored.exemplars.length - exemplars.length))
-    written.exemplars += exemplars.length
+    if (isTaken) written.exemplars += exemplars.length
   }
 
   const isGood = problems.length === 0
-  if (!isGood && request.protocol === 'rw1') {
-    for (const step of undo.reverse()) step()
-    for (const [key, { samples }] of series) if (samples.length === 0) series.delete(key)
-  }
+  if (isGood || request.protocol === 'rw2') keep(series, taken, limits, request)
   return {
     status: isGood ? 204 : 400,
     headers: request.protocol === 'rw1' ? {} : writtenHeaders(written),
@@ -88,27 +98,71 @@ export function store(
   }
 }
 
-/** Null when the sample was taken, or is there already. */
-function append(
+type Limits = { newestMs: number; oooWindowMs: number }
+
+function limitsOf(series: Map<string, StoredSeries>, oooWindowMs: number): Limits {
+  let newestMs = -Infinity
+  for (const { samples } of series.values()) {
+    newestMs = Math.max(newestMs, newestOf(samples, oooWindowMs))
+  }
+  return { newestMs, oooWindowMs }
+}
+
+function keep(
+  series: Map<string, StoredSeries>,
+  taken: { stored: StoredSeries; sample: StoredSample }[],
+  limits: Limits,
+  request: Pick<ReceivedRequest, 'series'>,
+): void {
+  for (const { stored, sample } of taken) {
+    const key = keyOf(stored.labels)
+    // A series that stands in the request twice is one.
+    const own = series.get(key) ?? stored
+    series.set(key, own)
+    if (problemOf(own.samples, sample, limits) === null) insert(own.samples, sample, limits)
+  }
+  for (const { labels, exemplars } of request.series) {
+    series.get(keyOf(labels))?.exemplars.push(...exemplars)
+  }
+}
+
+/** Where samples may be out of order, those lie behind the newest one. */
+function newestOf(samples: StoredSample[], oooWindowMs: number): number {
+  if (oooWindowMs === 0) return samples.at(-1)?.timestampMs ?? -Infinity
+  return samples.reduce((ms, { timestampMs }) => Math.max(ms, timestampMs), -Infinity)
+}
+
+/** Samples that came late. */
+const late = new WeakSet<StoredSample>()
+
+function insert(samples: StoredSample[], sample: StoredSample, { oooWindowMs }: Limits): void {
+  const newestMs = newestOf(samples, oooWindowMs)
+  const { timestampMs } = sample
+  if (timestampMs < newestMs) late.add(sample)
+  const at =
+    timestampMs > newestMs ? -1 : samples.findIndex((one) => one.timestampMs === timestampMs)
+  if (at === -1) samples.push(sample)
+  // Prometheus keeps both in different places, and shows the one that came late.
+  else if (late.has(sample) && !late.has(samples[at]!)) samples[at] = sample
+}
+
+/** Null when the sample may be stored, or is there already. */
+function problemOf(
   samples: StoredSample[],
   sample: StoredSample,
-  oooWindowMs: number,
-  undo: (() => void)[],
+  { newestMs, oooWindowMs }: Limits,
 ): string | null {
-  const newest =
-    oooWindowMs === 0
-      ? (samples.at(-1)?.timestampMs ?? -Infinity)
-      : samples.reduce((ms, { timestampMs }) => Math.max(ms, timestampMs), -Infinity)
   const { timestampMs } = sample
-  if (timestampMs < newest && timestampMs < newest - oooWindowMs) return 'out of order sample'
-  const known = samples.findLast((other) => other.timestampMs === timestampMs)
-  if (known !== undefined) {
+  if (timestampMs > Date.now() + AHEAD_MS_MAX) return 'out of bounds'
+  const newestHere = newestOf(samples, oooWindowMs)
+  const isBehind = timestampMs < newestMs - BEHIND_MS_MAX
+  if (!isBehind && timestampMs > newestHere) return null
+  if (!isBehind && timestampMs === newestHere) {
+    const known = samples.find((one) => one.timestampMs === timestampMs)!
     return identityOf(known) === identityOf(sample) ? null : 'duplicate sample for timestamp'
   }
-  if (timestampMs < newest && oooWindowMs === 0) return 'out of order sample'
-  samples.push(sample)
-  undo.push(() => samples.pop())
-  return null
+  if (oooWindowMs > 0) return timestampMs >= newestMs - oooWindowMs ? null : 'too old sample'
+  return isBehind ? 'out of bounds' : 'out of order sample'
 }
 
 function identityOf({ bits, histogram }: StoredSample): string {

@@ -27,6 +27,8 @@ import {
  *
  * - The newest sample of a series again, bit for bit: accepted. Another value at its time,
  *   or an older time: refused, unless `oooWindowMs` covers it.
+ * - What is refused depends on what was stored before the request; what is in the wrong order
+ *   within one vanishes, and counts as written.
  * - Remote Write 1.0: one refused sample undoes the whole request, 400.
  * - Remote Write 2.0: the good part stays, 400; the Written headers say how much it was.
  */
