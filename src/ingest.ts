@@ -96,10 +96,19 @@ export function createIngest(parts: IngestParts) {
   const { clock, replay, admission, deltas, blocks } = parts
   const counters = createCounters()
 
-  /** The outcome of a push that needs not be read: it was here before, or finds no room. */
-  function withoutReading(digest: PushDigest): Outcome | null {
+  /** Pushes that are judged and not on disk yet: what will be answered, by their digests. */
+  const pending = new Map<string, Promise<Outcome>>()
+
+  /**
+   * The outcome of a push that needs not be read: it was here before, is on its way to the disk,
+   * or finds no room.
+   */
+  function withoutReading(digest: PushDigest): Outcome | Promise<Outcome> | null {
     const answered = replay.find(digest, clock.monotonicMs())
     if (answered !== undefined) return countReplay(counters, answered)
+    // A retry that overtakes its own commit would find its samples late, or there already.
+    const underWay = pending.get(digest.join())
+    if (underWay !== undefined) return underWay.then((outcome) => countReplay(counters, outcome))
     const backlog = parts.backlog()
     return backlog === null ? null : refuse(counters, backlog)
   }
@@ -110,6 +119,17 @@ export function createIngest(parts: IngestParts) {
 
   /** Takes what was read. The batch is done with when this returns, and not only resolves. */
   async function take(arrival: Arrival): Promise<Outcome> {
+    const key = arrival.digest.join()
+    const taken = judgeAndCommit(arrival)
+    pending.set(key, taken)
+    try {
+      return await taken
+    } finally {
+      pending.delete(key)
+    }
+  }
+
+  async function judgeAndCommit(arrival: Arrival): Promise<Outcome> {
     const outcome = admit(arrival)
 
     // A push of nothing but duplicates waits too, because the samples that it duplicates
@@ -243,6 +263,7 @@ function countBatch(counters: IngestCounters, written: Counts, batch: Batch): vo
 }
 
 function countReplay(counters: IngestCounters, outcome: Outcome): Outcome {
+  if (outcome.kind === 'backlogged') return refuse(counters, outcome.reason)
   counters.pushes.replayed += 1
   if ('written' in outcome) {
     counters.replayedSamples += samplesOf(outcome.written)

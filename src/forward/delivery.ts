@@ -77,6 +77,16 @@ export class Job {
     this.losses.push({ lost, lossClass, reason, series, part })
   }
 
+  /** Takes back all losses but the first `count`: what they were of is sent once more. */
+  keepLosses(count: number): void {
+    const kept = this.losses.splice(0, count)
+    this.losses.length = 0
+    for (const sum of [this.refused, this.unsupported]) Object.assign(sum, noCounts())
+    for (const { lost, lossClass, reason, ...where } of kept) {
+      this.lose(lost, lossClass, reason, where)
+    }
+  }
+
   /** What is to be told of the losses. */
   *events(): Generator<Event> {
     for (const { lost, lossClass, reason, series } of this.losses) {

@@ -41,13 +41,17 @@ export async function takeApart(parts: TakeApartParts): Promise<Guilt[] | null> 
   const { job, courier } = parts
   const isTrial = job.isOnTrial
   const since = courier.moment
+  const lossesBefore = job.losses.length
   // One request at a time, and often in vain: others need not wait for that.
   const { guilty, passed, isRightOne, isVoid } = await courier.aside(() => sendParts(parts))
-  job.isOnTrial = false
   const hasPassed = passed !== null
   const isChanged = hasPassed && !isVoid && (await hasChanged(parts, guilty, passed))
-  // What has passed is sent once more then.
-  if (hasPassed && (isVoid || isChanged)) job.maybeStored = true
+  job.isOnTrial = false
+  if (hasPassed && (isVoid || isChanged)) {
+    // What has passed is sent once more then.
+    job.maybeStored = true
+    job.keepLosses(lossesBefore)
+  }
   if (isTrial) {
     const isAcquitted = isVoid || isChanged || (!hasPassed && !courier.hasAcceptedSince(since))
     if (isAcquitted) job.trialAfterMs *= 2
@@ -73,14 +77,16 @@ type Part = { from: number; to: number }
 
 /** Whether by the end the receiver refuses what it has taken: then it was not the parts. */
 async function hasChanged(
-  { courier, ways, writer }: TakeApartParts,
+  { job, courier, ways, writer }: TakeApartParts,
   guilty: Refusal[],
   passed: Part,
 ): Promise<boolean> {
   const isSure = (one: Refusal) => isLate(one.reason) || courier.hasAcceptedSince(one.moment)
   if (guilty.every(isSure)) return false
+  const lossesBefore = job.losses.length
   const counts = ways.encode(passed.from, passed.to)
   const refusal = await ways.send(snappy.compress(writer.written()), counts)
+  job.keepLosses(lossesBefore)
   return refusal !== null && !isLate(refusal)
 }
 
@@ -119,12 +125,14 @@ async function sendParts({ job, courier, count, reason, ways, writer }: TakeApar
   /** A long row of bad series at the beginning looks like a request in which all are bad. */
   const doesAnyPass = async (from: number): Promise<boolean> => {
     const probes = Math.min(PROBES, count - from)
+    const lossesBefore = job.losses.length
     for (let i = 0; i < probes && !own.isRightOne && !own.isVoid; i++) {
       const series = from + Math.floor(((i + 1) * (count - from)) / probes) - 1
       await send(series, series + 1)
     }
     // What has passed alone passes once more in its part.
     if (own.passed !== null) job.maybeStored = true
+    job.keepLosses(lossesBefore)
     return own.isRightOne
   }
 

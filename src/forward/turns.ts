@@ -51,8 +51,12 @@ export class Turns {
     return this.#ring
   }
 
-  /** What is to be sent now; null when nothing may go. */
-  next(inFlightMax: number): Departure | null {
+  /**
+   * @param inFlightMax requests that it is good to have in flight
+   * @param urgentMs samples from before that wall time go before those that are fresh
+   * @returns what is to be sent now; null when nothing may go
+   */
+  next(inFlightMax: number, urgentMs: number): Departure | null {
     const nowMs = this.#clock.monotonicMs()
     this.#countHeld(nowMs)
     const places = Math.min(inFlightMax, inFlightMax + HELD_MAX - this.#held)
@@ -63,13 +67,14 @@ export class Turns {
       const queue = this.#ring[this.#at]!
       idle += 1
       if (queue.held >= share) continue
-      if (!queue.line.isDue) {
+      const line = queue.nextLine(urgentMs)
+      if (line === null) {
         // Nobody saves up turns, but a debt is paid.
         queue.credit = Math.min(0, queue.credit + TURN_BYTES)
         continue
       }
       if (queue.credit <= 0) queue.credit += TURN_BYTES
-      if (queue.credit > 0) return this.#depart(queue, nowMs)
+      if (queue.credit > 0) return this.#depart(queue, line, nowMs)
       idle = 0
     }
     return null
@@ -82,7 +87,7 @@ export class Turns {
   /** Everything in flight was broken off. */
   breakOff(): void {
     this.#inFlight.clear()
-    for (const { line } of this.#ring) line.breakOff()
+    for (const { lines } of this.#ring) for (const line of lines) line.breakOff()
   }
 
   #countHeld(nowMs: number): void {
@@ -101,8 +106,8 @@ export class Turns {
     return Math.max(1, count)
   }
 
-  #depart(queue: ClusterQueue, sentMs: number): Departure {
-    const group = queue.line.nextGroup()
+  #depart(queue: ClusterQueue, line: Line, sentMs: number): Departure {
+    const group = queue.groupOf(line)
     let bytes = REQUEST_BYTES
     for (const one of group) {
       one.isInFlight = true
@@ -111,7 +116,7 @@ export class Turns {
     queue.credit -= bytes
     // Its turn goes on while it has credit.
     if (queue.credit <= 0) this.#at = (this.#at + 1) % this.#ring.length
-    const departure = { queue, line: queue.line, group, sentMs }
+    const departure = { queue, line, group, sentMs }
     this.#inFlight.add(departure)
     return departure
   }
