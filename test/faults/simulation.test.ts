@@ -8,7 +8,7 @@ import { atScale, isFull } from '../support/fault-scale.ts'
  */
 const only = process.env['SIM_SEED']
 const first = Number(only ?? process.env['SIM_FROM'] ?? 0)
-const many = Number(process.env['SIM_COUNT'] ?? atScale(200, 10_000))
+const many = Number(process.env['SIM_COUNT'] ?? atScale(150, 10_000))
 const count = only === undefined ? many : 1
 const FAILURES_MAX = 20
 
