@@ -1,15 +1,14 @@
+import { Bell } from './base/bell.ts'
 import type { Clock } from './base/clock.ts'
+import type { ClusterQueue } from './forward/cluster-queue.ts'
+import type { Missing } from './forward/gap.ts'
+import type { Ahead } from './forward/line.ts'
+import { type LookAhead, SWEEP_BYTES } from './forward/look-ahead.ts'
+import type { Departure } from './forward/turns.ts'
 import type { Block } from './model/block.ts'
-import { type Counts, samplesOf } from './model/counts.ts'
+import type { Counts } from './model/counts.ts'
 import type { Cursor } from './persist/cursor.ts'
 
-/** Blocks looked at ahead of the oldest one that is not acknowledged, and their bytes. */
-const AHEAD_BLOCKS_MAX = 512
-const AHEAD_BYTES_MAX = 32 * 1024 * 1024
-/** A block of fewer samples goes out together with others: a request costs more than it does. */
-const SMALL_SAMPLES = 1_000
-const MERGED_SAMPLES_MAX = 10_000
-const MERGED_BYTES_MAX = 8 * 1024 * 1024
 /** The cursor lies at most this far behind: what lies between is sent again after a crash. */
 const CURSOR_EVERY_MS = 1_000
 /** After something that should never happen, such as a block that cannot be read back. */
@@ -24,7 +23,12 @@ export type Delivered = {
 
 type LogRecord = { lsn: number; type: number; payload: Uint8Array }
 
-type LogReader = { next(): Promise<LogRecord | null>; close(): Promise<void> }
+type LogReader = {
+  next(): Promise<LogRecord | null>
+  /** Where `next` goes on. */
+  readonly lsn: number
+  close(): Promise<void>
+}
 
 /** What delivery asks of the log; `persist/log.ts` is one. */
 export type DeliveredLog = {
@@ -38,8 +42,8 @@ export type DeliveredLog = {
 export type DeliveryParts = {
   log: DeliveredLog
   cursor: Pick<Cursor, 'position' | 'save'>
-  /** The oldest record that the destination does not have, and the samples in all before it. */
-  from: { lsn: number; samplesBefore: number }
+  /** What was read and is not acknowledged: of a delivery that was stopped, or a new one. */
+  ahead: LookAhead
   clock: Clock
   /** Null for a record that is not a block. */
   decodeBlock: (record: LogRecord) => Block | null
@@ -50,221 +54,220 @@ export type DeliveryParts = {
   /** One block with all that is in several of one cluster, in their order; null when it cannot. */
   merge: (blocks: readonly Block[]) => Block | null
   onDelivered: (block: Block, delivered: Delivered) => void
-  /** So many samples were in blocks of these numbers that are not there any more. */
-  onDamage: (samples: number, fromBlock: number, toBlock: number) => void
   /** Everything before `position` is acknowledged, and that is on disk. */
   onCheckpoint: (position: number) => void
   onError: (error: unknown) => void
 }
-
-/** A block between log and acknowledgement. */
-type Ahead = { block: Block; isInFlight: boolean }
 
 /**
  * The far half of the gateway: blocks out of the log, in order per series, until the
  * destination has them; then the cursor moves, and what lies behind it may be deleted.
  *
  * A block may be sent as soon as every block of its cluster up to its fence has been
- * acknowledged. So any number may be in flight, and yet no series is in two of them.
+ * acknowledged. So any number may be in flight, and yet no series is in two of them. Clusters
+ * take turns, and none of them waits for room that another one has taken: see `LookAhead`.
  *
  * A class, because it is started and stopped, and because the cursor may never pass a
- * block that is still ahead.
+ * block that is not acknowledged.
  */
 export class Delivery {
   readonly #parts: DeliveryParts
-  /** In log order: the first one is the oldest that the destination does not have. */
-  readonly #ahead: Ahead[] = []
-  #aheadBytes = 0
-  /** Samples in all blocks up to the one that was read last. */
-  #samplesRead: number
-  #inFlight = 0
+  readonly #ahead: LookAhead
   readonly #stopping = new AbortController()
-  #readUpTo: number
-  #wake = () => {}
+  /** Rings when something was acknowledged, for whoever waits for room. */
+  readonly #acknowledgement = new Bell()
   #loops: Promise<unknown> = Promise.resolve()
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts
-    this.#readUpTo = parts.from.lsn - 1
-    this.#samplesRead = parts.from.samplesBefore
+    this.#ahead = parts.ahead
   }
 
   start(): void {
     const stopped = (error: unknown) => {
       if (!this.#signal.aborted) this.#parts.onError(error)
     }
-    this.#loops = Promise.all([this.#run().catch(stopped), this.#checkpointOften().catch(stopped)])
+    const loops = [
+      this.#persist(() => this.#readOn()),
+      this.#persist(() => this.#readAgain()),
+      this.#checkpointOften(),
+    ]
+    this.#loops = Promise.all(loops.map((loop) => loop.catch(stopped)))
   }
 
   /** Breaks off what is in flight, keeps what is not acknowledged, and saves how far it came. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the gateway is stopping'))
-    this.#wake()
+    this.#acknowledgement.ring()
     await this.#loops
+    this.#ahead.breakOff()
     await this.#checkpoint().catch(this.#parts.onError)
   }
 
   /** To be called when `inFlightMax` has grown, though nothing was delivered. */
   lookAgain(): void {
-    this.#wake()
+    this.#sendAll()
   }
 
-  /** Everything before this LSN has been acknowledged. */
-  get acknowledged(): number {
-    return this.#ahead[0]?.block.number ?? this.#readUpTo + 1
+  /** Once it is stopped: what the destination does not have of the blocks before `first`. */
+  async missingBefore(first: Block): Promise<Missing> {
+    const { log, decodeBlock } = this.#parts
+    const missing = this.#ahead.missingBefore(first)
+    const reader = log.reader(this.#ahead.acknowledged)
+    try {
+      for (;;) {
+        const record = await reader.next()
+        const isBefore = record !== null && record.lsn < first.number
+        const block = isBefore ? decodeBlock(record) : null
+        if (block !== null) this.#ahead.countMissing(block, missing)
+        if (record !== null) log.giveBack(record.payload)
+        if (!isBefore) return missing
+      }
+    } finally {
+      await reader.close()
+    }
   }
 
-  /** Samples in all blocks before that one. */
-  get samplesBefore(): number {
-    return this.#ahead[0]?.block.samplesBefore ?? this.#samplesRead
-  }
-
-  /** Samples in those blocks before this one that the destination does not have. */
-  missingBefore({ number, samplesBefore }: Block): number {
-    const read = this.#ahead.filter(({ block }) => block.number < number)
-    const unread = Math.max(0, samplesBefore - this.#samplesRead)
-    return read.reduce((sum, { block }) => sum + samplesOf(block.counts), unread)
-  }
-
-  /** The oldest block that the destination does not have, if one has been read. */
-  get oldest(): Block | undefined {
-    return this.#ahead[0]?.block
+  /** Once it is stopped: gives that up. */
+  dropBefore(first: Block, missing: Missing): void {
+    this.#giveBack(this.#ahead.dropBefore(first, missing))
   }
 
   get #signal(): AbortSignal {
     return this.#stopping.signal
   }
 
-  /** What cannot be read now is tried again: a disk that is in trouble holds delivery up. */
-  async #run(): Promise<void> {
+  /** What cannot be read now is tried again: a disk in trouble holds up what lies there alone. */
+  async #persist(read: () => Promise<void>): Promise<void> {
     while (!this.#signal.aborted) {
-      const reader = this.#parts.log.reader(this.#readUpTo + 1)
       try {
-        await this.#deliverFrom(reader)
+        await read()
       } catch (error) {
         if (this.#signal.aborted) return
         this.#parts.onError(error)
+        // What was read before goes on its way.
+        this.#sendAll()
         await this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
-      } finally {
-        await reader.close()
       }
     }
   }
 
-  async #deliverFrom(reader: LogReader): Promise<void> {
+  /** The way forward: everything, up to what is committed last. */
+  async #readOn(): Promise<void> {
     const { log } = this.#parts
-    let commit: Promise<void> | null = null
-    while (!this.#signal.aborted) {
-      // Set before looking, so that what ends meanwhile is not missed.
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-      while (this.#hasRoom()) {
+    const reader = log.reader(this.#ahead.end)
+    try {
+      while (!this.#signal.aborted) {
         const record = await reader.next()
-        if (record === null) break
-        const block = this.#parts.decodeBlock(record)
-        if (block !== null) this.#add(block)
-        this.#readUpTo = record.lsn
+        if (record !== null) this.#read(record)
+        else this.#ahead.reachedEnd()
+        // With all that is there small blocks go together; but on a long way nobody waits for it.
+        if (record === null || this.#ahead.isBehind) this.#sendAll()
+        if (this.#signal.aborted) return
+        // The last records may be damaged: then the reader is further than the last block.
+        if (record === null) await log.waitBeyond(reader.lsn - 1, this.#signal)
+        while (this.#ahead.isFarAhead && !this.#signal.aborted) await this.#acknowledgement.wait()
       }
-      this.#sendAll()
-      // A commit is of interest only when there is room for what it brings. The wait for it
-      // outlives a turn: whoever waited anew each time would leave many behind.
-      if (!this.#hasRoom()) await woken
-      else {
-        commit ??= log.waitBeyond(this.#readUpTo, this.#signal).then(() => {
-          commit = null
-        })
-        await Promise.race([woken, commit])
-      }
+    } finally {
+      await reader.close()
     }
   }
 
-  #add(block: Block): void {
-    const { samplesBefore, counts } = block
-    const missing = samplesBefore - this.#samplesRead
-    if (missing > 0) this.#parts.onDamage(missing, this.#readUpTo + 1, block.number - 1)
-    this.#samplesRead = samplesBefore + samplesOf(counts)
-    this.#ahead.push({ block, isInFlight: false })
-    this.#aheadBytes += block.message.length
+  #read(record: LogRecord): void {
+    const block = this.#parts.decodeBlock(record)
+    if (block === null) this.#ahead.readOther(record.lsn)
+    if (block === null || !this.#ahead.read(block)) this.#parts.log.giveBack(record.payload)
   }
 
-  #hasRoom(): boolean {
-    return this.#ahead.length < AHEAD_BLOCKS_MAX && this.#aheadBytes < AHEAD_BYTES_MAX
+  /** Back to what there was no room for, as soon as there is. */
+  async #readAgain(): Promise<void> {
+    let reader: LogReader | undefined
+    this.#ahead.dropSweep()
+    try {
+      while (!this.#signal.aborted) {
+        const queue = this.#ahead.hungry()
+        if (queue === null) {
+          await this.#acknowledgement.wait()
+          continue
+        }
+        const from = this.#ahead.sweepFrom(queue)
+        if (from !== null) {
+          await reader?.close()
+          reader = this.#parts.log.reader(from)
+        }
+        if (reader !== undefined && (await this.#sweep(reader, queue))) {
+          await reader.close()
+          reader = undefined
+        }
+        this.#sendAll()
+      }
+    } finally {
+      await reader?.close()
+    }
+  }
+
+  /** One sweep for `queue`; true when it came to the end of what was read. */
+  async #sweep(reader: LogReader, queue: ClusterQueue): Promise<boolean> {
+    let bytes = 0
+    while (bytes < SWEEP_BYTES && this.#ahead.wants(queue) && !this.#signal.aborted) {
+      const record = await reader.next()
+      if (record !== null) {
+        const isKnown = record.lsn < this.#ahead.end
+        const block = isKnown ? this.#parts.decodeBlock(record) : null
+        const isTaken = block !== null && this.#ahead.readAgain(block)
+        if (!isTaken) this.#parts.log.giveBack(record.payload)
+        bytes += record.payload.length
+      }
+      if (record === null || record.lsn + 1 >= this.#ahead.end) {
+        this.#ahead.endSweep()
+        return true
+      }
+    }
+    return false
   }
 
   #sendAll(): void {
-    for (let i = 0; i < this.#ahead.length; i++) {
-      if (this.#inFlight >= this.#parts.inFlightMax()) return
-      if (this.#mayGo(this.#ahead[i]!)) this.#sendTogether(this.#groupFrom(i))
+    while (!this.#signal.aborted) {
+      const departure = this.#ahead.next(this.#parts.inFlightMax())
+      if (departure === null) return
+      this.#send(departure)
     }
   }
 
-  #mayGo({ block, isInFlight }: Ahead): boolean {
-    return !isInFlight && this.#isDue(block)
-  }
-
-  /** Blocks are in the order of the log: what a fence waits for is behind the cluster's oldest. */
-  #isDue({ cluster, fence }: Block): boolean {
-    const oldest = this.#ahead.find(({ block }) => block.cluster === cluster)
-    return oldest === undefined || oldest.block.number > fence
-  }
-
-  /** The block at `i`, and when it is small those small ones behind it that may go as well. */
-  #groupFrom(i: number): Ahead[] {
-    const first = this.#ahead[i]!
-    const group = [first]
-    if (!isSmall(first.block)) return group
-    let samples = samplesOf(first.block.counts)
-    let rawBytes = first.block.rawBytes
-    for (const next of this.#ahead.slice(i + 1)) {
-      const { block } = next
-      if (block.cluster !== first.block.cluster || !isSmall(block) || !this.#mayGo(next)) continue
-      samples += samplesOf(block.counts)
-      rawBytes += block.rawBytes
-      if (samples > MERGED_SAMPLES_MAX || rawBytes > MERGED_BYTES_MAX) break
-      group.push(next)
-    }
-    return group
-  }
-
-  #sendTogether(group: Ahead[]): void {
+  #send(departure: Departure): void {
+    const { group } = departure
     const merged = group.length === 1 ? null : this.#parts.merge(group.map(({ block }) => block))
-    if (merged === null) this.#send(group[0]!.block, [group[0]!])
-    else this.#send(merged, group)
+    // One of them cannot be read: the first goes alone, and the others may go by themselves.
+    if (merged === null) for (const other of group.splice(1)) other.isInFlight = false
+    this.#deliver(merged ?? group[0]!.block, departure)
   }
 
-  #send(block: Block, group: Ahead[]): void {
-    for (const one of group) one.isInFlight = true
-    this.#inFlight += 1
+  #deliver(block: Block, departure: Departure): void {
     this.#parts.deliver(block, this.#signal).then(
       (delivered) => {
-        this.#inFlight -= 1
-        this.#remove(group)
+        this.#ahead.arrived(departure)
+        this.#giveBack(departure.group)
         this.#parts.onDelivered(block, delivered)
-        this.#wake()
+        this.#acknowledgement.ring()
+        this.#sendAll()
       },
-      (error) => this.#sendAgainLater(group, error),
+      (error) => this.#sendAgainLater(departure, error),
     )
   }
 
-  #remove(group: Ahead[]): void {
-    for (const one of group) {
-      this.#ahead.splice(this.#ahead.indexOf(one), 1)
-      this.#aheadBytes -= one.block.message.length
-      this.#parts.log.giveBack(one.block.message)
-    }
+  #giveBack(group: readonly Ahead[]): void {
+    for (const { block } of group) this.#parts.log.giveBack(block.message)
   }
 
   /** Nothing is given up: blocks stay where they are, and after a restart they are sent again. */
-  #sendAgainLater(group: Ahead[], error: unknown): void {
+  #sendAgainLater(departure: Departure, error: unknown): void {
     if (this.#signal.aborted) return
     this.#parts.onError(error)
     const later = this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
     later.then(
       () => {
-        for (const one of group) one.isInFlight = false
-        this.#inFlight -= 1
-        this.#wake()
+        this.#ahead.returned(departure)
+        this.#sendAll()
       },
       () => {},
     )
@@ -274,19 +277,17 @@ export class Delivery {
     while (!this.#signal.aborted) {
       await this.#parts.clock.sleep(CURSOR_EVERY_MS, this.#signal)
       await this.#checkpoint().catch(this.#parts.onError)
+      // What is held up by now has left its place to others.
+      this.#sendAll()
     }
   }
 
   /** Outcome first, then the cursor, then the deletion: never another way round. */
   async #checkpoint(): Promise<void> {
     const { cursor, onCheckpoint } = this.#parts
-    const position = this.acknowledged
+    const { acknowledged: position, samplesBefore } = this.#ahead
     if (position <= cursor.position) return
-    await cursor.save(position, this.samplesBefore)
+    await cursor.save(position, samplesBefore)
     onCheckpoint(position)
   }
-}
-
-function isSmall({ counts }: Block): boolean {
-  return samplesOf(counts) < SMALL_SAMPLES
 }

@@ -1,48 +1,38 @@
 import { join } from 'node:path'
-import { Admission } from './admit/admission.ts'
-import { openSavedTable, saveTable } from './admit/table-file.ts'
 import type { Clock } from './base/clock.ts'
-import { type Disk, withoutSync } from './base/disk.ts'
-import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
 import type { Config } from './config/config.ts'
-import { Destinations, openCursors } from './destinations/destinations.ts'
+import { Destinations } from './destinations/destinations.ts'
+import type { createPost } from './forward/post.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
-import { createDigestKey } from './model/identity.ts'
-import { BlockWriter, totalsOf } from './persist/block-writer.ts'
 import { Ledger } from './persist/ledger.ts'
-import { acquireLock } from './persist/lock.ts'
-import { Log } from './persist/log.ts'
-import { SEGMENT_BYTES } from './persist/segment.ts'
 import { createServer } from './receive/server.ts'
-import { createReload, widestWindowMs } from './reload.ts'
+import { createReload } from './reload.ts'
 import { createAdminRoutes } from './status/admin.ts'
 import { balanceOf } from './status/balance.ts'
 import { createMetrics } from './status/metrics.ts'
 import { createQuarantineRoutes } from './status/quarantine.ts'
+import { createNotReady } from './status/readiness.ts'
 import { createReloadRoutes } from './status/reload.ts'
 import { createRewindRoutes } from './status/rewind.ts'
 import { createSnapshot } from './status/snapshot.ts'
 import type { MetricSources } from './status/sources.ts'
+import { openStore, type Store, type StoreParts } from './store.ts'
 
-/** Of the file system, when no quota is configured. */
-const QUOTA_SHARE = 0.8
-/** The segment that is being written is never deleted, so it must be a small part of the quota. */
-const SEGMENTS_PER_QUOTA = 8
 const SWEEP_EVERY_MS = 1_000
 /** After a crash, samples that were kept since the last time may be sent twice. */
 const SAVE_EVERY_MS = 60_000
 /** Open requests of the admin port get this long to finish when the gateway stops. */
 const DRAIN_MS = 5_000
 
-export type GatewayParts = {
-  clock: Clock
-  disk: Disk
+export type GatewayParts = StoreParts & {
   /** In [0, 1). */
   random: () => number
   log: Logger
   /** Reads the configuration anew; throws CONFIG_INVALID. */
   loadConfig: () => Promise<Config>
+  /** The way to a destination; HTTP when absent. */
+  post?: typeof createPost
 }
 
 export type Gateway = {
@@ -75,37 +65,38 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   }
   try {
     const store = await openStore(config, parts, stops)
-    const backlog = () => backlogOf(config, store)
+    const backlog = () => store.diskWatch.refusal()
     const intake = createIntake({
       ...store,
       ...parts,
       listeners: config.listen,
       tls: config.listen.tls,
       otlp: config.otlp,
-      threads: config.limits.intakeThreads,
+      limits: config.limits,
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })
-    const ledger = new Ledger(store.disk, join(config.storage.path, 'losses.jsonl'))
     const far = await Destinations.start(config.remoteWrite, {
       ...parts,
       ...store,
+      quotaBytes: () => store.diskWatch.quotaBytes,
       directory: join(config.storage.path, 'quarantine'),
       cursorDirectory: join(config.storage.path, 'cursors'),
-      ledger,
+      ledger: new Ledger(store.disk, join(config.storage.path, 'losses.jsonl')),
       dropsOldest: config.storage.onFull === 'drop_oldest',
       logger: parts.log,
     })
-    stops.push(() => far.stop())
-    stops.push(everySecond(parts.clock, store, far))
+    stops.push(() => far.stop(), everySecond(parts.clock, store, far))
     const sources = sourcesOf(store, intake, far)
     const metrics = createMetrics(sources)
     stops.push(async () => metrics.stop())
     let isOpen = false
-    const notReady = () => {
-      if (!isOpen) return 'the write port is not open yet'
-      return store.log.isFailed ? 'the log cannot be written' : backlog()
-    }
+    const notReady = createNotReady({
+      isOpen: () => isOpen,
+      refusal: backlog,
+      isBroken: () => store.diskWatch.isBroken,
+      destinations: sources.destinations,
+    })
     const snapshot = createSnapshot({ sources, clock: parts.clock, notReady })
     const refresh = () => intake.refresh()
     const balance = () => balanceOf(sources)
@@ -118,114 +109,32 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const adminServer = createServer({ ...config.listen.admin, routes, ...parts })
     const adminPort = await adminServer.start()
     stops.push(() => adminServer.stop(DRAIN_MS))
-    const ports = await intake.start()
+    const { write, otlpHttp, otlpGrpc } = await intake.start()
     isOpen = true
     stops.push(() => intake.stop())
-    const { write: writePort, otlpHttp: otlpHttpPort, otlpGrpc: otlpGrpcPort } = ports
-    return { writePort, otlpHttpPort, otlpGrpcPort, adminPort, reload, stop }
+    const ports = { writePort: write, otlpHttpPort: otlpHttp, otlpGrpcPort: otlpGrpc, adminPort }
+    return { ...ports, reload, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-async function makeStore(disk: Disk, path: string): Promise<void> {
-  try {
-    await disk.makeDirectory(join(path, 'cursors'))
-  } catch (cause) {
-    const message = `cannot make the directory ${path}: ${(cause as Error).message}`
-    throw new SluiceError('LOG_FAILED', `${message}; choose another one: storage.path`, { cause })
-  }
-}
-
-/** What is on disk, with the table that must agree with it. */
-async function openStore(config: Config, parts: GatewayParts, stops: (() => Promise<unknown>)[]) {
-  const { clock, log: logger } = parts
-  const { path, acknowledge } = config.storage
-  const disk = acknowledge === 'fsync' ? parts.disk : withoutSync(parts.disk)
-  await makeStore(disk, path)
-  const lock = await acquireLock(path, clock)
-  stops.push(() => lock.release())
-  const cursors = await openCursors(disk, join(path, 'cursors'), config.remoteWrite, logger)
-  stops.push(() => Promise.all([...cursors.values()].map((cursor) => cursor.close())))
-
-  const quotaBytes =
-    config.storage.quotaBytes ?? QUOTA_SHARE * (await parts.disk.capacityBytes(path))
-  /** Samples that were judged and could not be written: their senders were told so. */
-  const undone = { samples: 0 }
-  const log = await Log.open({
-    disk,
-    directory: join(path, 'log'),
-    segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(quotaBytes / SEGMENTS_PER_QUOTA)),
-    nextLsnMin: Math.max(...[...cursors.values()].map(({ position }) => position)),
-    onCollect: () => blocks.seal(),
-    onFailed: (error) => {
-      logger.error('the log cannot be written', { error })
-      undone.samples += blocks.discard()
-      admission.undo()
-    },
-    onDamage: (damage) => logger.error('a part of the log is damaged', { ...damage }),
-  })
-  stops.push(() => log.close())
-
-  const table = await openTable(config, { ...parts, disk }, log)
-  const { admission } = table
-  const totals = await totalsOf(log)
-  // A log that lost its end goes on counting where its destinations have come to.
-  for (const { samplesBefore } of cursors.values()) {
-    totals.samples = Math.max(totals.samples, samplesBefore ?? 0)
-  }
-  const samplesAtStart = totals.samples
-  const familyOf = (number: number) => admission.metadata.family(number)
-  const blocks = new BlockWriter(log, table.key, familyOf, totals)
-  stops.push(async () => {
-    // What cannot be committed now is undone, and left out.
-    await log.commit().catch(() => undefined)
-    await table.save()
-  })
-  return { disk, cursors, log, ...table, totals, samplesAtStart, blocks, undone, quotaBytes }
-}
-
-/** What is known of every series, as it was saved last, and how to save it. */
-async function openTable(config: Config, { disk, clock, log: logger }: GatewayParts, log: Log) {
-  const path = join(config.storage.path, 'series-table')
-  const unreadable = (error: unknown) => {
-    logger.warn('the saved series table cannot be read: duplicates may be sent', { error })
-    return null
-  }
-  const saved = await openSavedTable(disk, path).catch(unreadable)
-  const key = saved?.key ?? createDigestKey()
-  const admission = new Admission({
-    seriesMax: config.dedup.maxSeries,
-    outOfOrderWindowMs: widestWindowMs(config),
-    lastBlock: log.lastLsn,
-  })
-  const save = async (): Promise<void> => {
-    try {
-      await saveTable(disk, path, key, admission.table, () => log.committedLsn)
-    } catch (error) {
-      logger.warn('the series table cannot be saved: a restart would send duplicates', { error })
-    }
-  }
-  const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
-  const tooNew = await saved?.restore(admission.table, log.lastLsn, nowSeconds).catch(unreadable)
-  await saved?.close()
-  if (tooNew) await save()
-  return { key, admission, save }
-}
-
-type Store = Awaited<ReturnType<typeof openStore>>
-
 /**
- * Forgets what has been idle, deletes what all destinations have, and once a minute saves what
- * is known of every series. Returns how to stop.
+ * Forgets what has been idle, looks at the disk, deletes what all destinations have, and once a
+ * minute saves what is known of every series. Returns how to stop.
  */
-function everySecond(clock: Clock, { admission, save }: Store, far: Destinations) {
+function everySecond(clock: Clock, store: Store, far: Destinations) {
+  const { admission, deltas, save, watch, diskWatch } = store
   let saving: Promise<void> | null = null
   let savedMs = clock.monotonicMs()
   const timer = setInterval(() => {
     const nowMs = clock.monotonicMs()
-    admission.sweep(clock.nowMs(), Math.floor(nowMs / 1000))
+    watch.look()
+    const nowSeconds = Math.floor(nowMs / 1000)
+    admission.sweep(nowSeconds)
+    deltas?.sweep(nowSeconds)
+    void diskWatch.look()
     void far.release()
     if (saving !== null || nowMs - savedMs < SAVE_EVERY_MS) return
     saving = save().then(() => {
@@ -240,15 +149,9 @@ function everySecond(clock: Clock, { admission, save }: Store, far: Destinations
   }
 }
 
-/** Why nothing can be kept at the moment, or null. */
-function backlogOf({ storage }: Config, { log, quotaBytes }: Store): string | null {
-  if (log.sizeBytes < quotaBytes) return null
-  return `the log in ${storage.path} is full: a destination is behind, or storage.quota too small`
-}
-
 /** Where the metrics and the status find their numbers. */
-function sourcesOf(
-  { log, admission, quotaBytes, totals, samplesAtStart, undone }: Store,
+export function sourcesOf(
+  { log, watch, diskWatch, admission, deltas, totals, samplesAtStart, undone, blocks }: Store,
   intake: Intake,
   far: Destinations,
 ): MetricSources {
@@ -273,15 +176,20 @@ function sourcesOf(
     bodyBytesMax: () => intake.bodyBytesMax,
     rejectedSamples: () => counters.rejectedSamples,
     undoneSamples: () => undone.samples,
+    clusters: () => counters.clusters,
+    writtenOf: () => blocks.clusters,
     keptSamples: () => totals.samples - samplesAtStart,
     destinations: () => far.status(),
+    parked: () => far.parked(),
+    clockJumps: () => ({ count: watch.jumpCount, seconds: watch.jumpedMs / 1000 }),
     log: () => ({
       oldestLsn: log.oldestLsn,
       lastLsn: log.lastLsn,
       committedLsn: log.committedLsn,
       bytes: log.sizeBytes,
-      quotaBytes,
+      quotaBytes: diskWatch.quotaBytes,
     }),
+    deltas: () => deltas,
     series: () => ({
       active: admission.table.live,
       max: admission.table.rowsMax,

@@ -14,6 +14,9 @@ export type ReloadParts = {
   log: Logger
 }
 
+/** What takes a restart. */
+const FIXED = ['listen', 'storage', 'otlp', 'dedup', 'limits'] as const satisfies (keyof Config)[]
+
 /** What one destination takes must not be kept from it because another does not. */
 export function widestWindowMs({ remoteWrite }: Config): number {
   return Math.max(...remoteWrite.map((one) => one.outOfOrderWindowMs))
@@ -31,11 +34,11 @@ export function createReload({
   log,
 }: ReloadParts): () => Promise<void> {
   let current = config
+  let reloading: Promise<unknown> = Promise.resolve()
+
   async function apply(): Promise<void> {
     const next = await loadConfig()
-    const changed = (['listen', 'storage', 'dedup', 'limits'] as const).filter(
-      (section) => !isDeepStrictEqual(current[section], next[section]),
-    )
+    const changed = FIXED.filter((section) => !isDeepStrictEqual(current[section], next[section]))
     if (changed.length > 0) {
       const message = `${changed.join(', ')}: cannot be changed while sluice runs: restart it`
       throw new SluiceError('CONFIG_INVALID', message)
@@ -44,7 +47,7 @@ export function createReload({
     admission.outOfOrderWindowMs = widestWindowMs(next)
     current = next
   }
-  return async () => {
+  async function reload(): Promise<void> {
     try {
       await apply()
       log.info('the configuration was reloaded')
@@ -52,5 +55,12 @@ export function createReload({
       log.error('the configuration was not reloaded: the old one holds', { error })
       throw error
     }
+  }
+
+  return () => {
+    // One after the other, so that the file that was read last is the one that holds.
+    const reloaded = reloading.then(reload)
+    reloading = reloaded.catch(() => undefined)
+    return reloaded
   }
 }

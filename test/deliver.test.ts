@@ -1,8 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { Clock } from '../src/base/clock.ts'
 import { Delivery } from '../src/deliver.ts'
+import { LookAhead } from '../src/forward/look-ahead.ts'
 import type { Block } from '../src/model/block.ts'
 import { noCounts } from '../src/model/counts.ts'
+import { DeliveryRig } from './support/delivery-rig.ts'
 
 function blockOf(number: number): Block {
   return {
@@ -29,6 +32,7 @@ function delivering(fails: { read?: number; decode?: number }) {
     delete fails[what]
     throw new Error(`cannot ${what} ${lsn}`)
   }
+  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() }
   const delivery = new Delivery({
     log: {
       reader: (fromLsn) => {
@@ -37,6 +41,9 @@ function delivering(fails: { read?: number; decode?: number }) {
           next: async () => {
             failOnce('read', lsn)
             return lsn > 3 ? null : { lsn: lsn++, type: 1, payload: new Uint8Array(0) }
+          },
+          get lsn() {
+            return lsn
           },
           close: async () => {},
         }
@@ -48,8 +55,8 @@ function delivering(fails: { read?: number; decode?: number }) {
         }),
     },
     cursor: { position: 1, save: async () => {} },
-    from: { lsn: 1, samplesBefore: 0 },
-    clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => setImmediate() },
+    ahead: new LookAhead({ from: { number: 1, samplesBefore: 0 }, clock, onDamage: () => {} }),
+    clock,
     decodeBlock: ({ lsn }) => {
       failOnce('decode', lsn)
       return blockOf(lsn)
@@ -62,7 +69,6 @@ function delivering(fails: { read?: number; decode?: number }) {
     merge: () => null,
     onDelivered: () => {},
     onCheckpoint: () => {},
-    onDamage: () => {},
     onError: (error) => errors.push(error),
   })
   return { delivery, delivered, errors }
@@ -78,3 +84,20 @@ test.for(['read', 'decode'] as const)(
     await delivery.stop()
   },
 )
+
+test('damage at the end of the log is waited out, until a block behind it tells how much it was', async () => {
+  const rig = new DeliveryRig()
+  const row = (value: number) => ({ series: 0, timestampMs: value, value })
+  for (const value of [1, 2]) rig.append('one', [row(value)])
+  rig.damaged.add(2)
+  rig.start()
+  await rig.drain()
+  expect(rig.waits).toBe(1)
+  expect(rig.samplesDone).toBe(1)
+
+  rig.append('one', [row(3)])
+  await rig.drain()
+  expect(rig.received).toEqual([row(1), row(3)])
+  expect(rig.samplesDone).toBe(3)
+  await rig.stop()
+})

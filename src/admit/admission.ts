@@ -81,16 +81,16 @@ export class Admission {
    * Judges the series of `slice` for block `block`, in order, and remembers what passed.
    * Refusals are also added to `batch.rejections`.
    *
-   * @param nowMs wall time, for the bound on samples from the future
-   * @param nowSeconds monotonic, for the expiry of series
+   * @param nowMs the latest that it may be by the wall clock: later samples are from the future
+   * @param nowSeconds monotonic, for the expiry of series and of exemplars that wait
    */
   judge(batch: Batch, slice: Slice, block: number, nowMs: number, nowSeconds: number): Judgement {
     const judgement = this.#judgement
     clearJudgement(judgement, batch.exemplarCount)
     this.#seriesRow = grown(this.#seriesRow, batch.seriesCount)
     this.#carries = grown(this.#carries, batch.seriesCount)
-    const aheadMs = nowMs + AHEAD_MS_MAX
-    const context = { block, aheadMs, nowSeconds, epoch: this.metadata.epoch }
+    const { exemplars, metadata } = this
+    const context = { block, aheadMs: nowMs + AHEAD_MS_MAX, nowSeconds, epoch: metadata.epoch }
     for (let rest = this.#judgePlain(batch, slice, context); rest.fromSeries < rest.toSeries; ) {
       const { fromSeries, fromSample } = rest
       let end = fromSample
@@ -99,7 +99,7 @@ export class Admission {
       rest = { ...rest, fromSeries: fromSeries + 1, fromSample: end }
       rest = this.#judgePlain(batch, rest, context)
     }
-    this.exemplars.judge(batch, slice, this.#seriesRow, this.#carries, block, nowMs, judgement)
+    exemplars.judge(batch, slice, this.#seriesRow, this.#carries, block, nowSeconds, judgement)
     return judgement
   }
 
@@ -116,10 +116,10 @@ export class Admission {
   }
 
   /** To be called once a second: forgets series and exemplars that have been idle for too long. */
-  sweep(nowMs: number, nowSeconds: number): void {
+  sweep(nowSeconds: number): void {
     const rows = Math.ceil(this.table.rowsUsed / SWEEPS_PER_ROUND)
     this.#floor = Math.max(this.#floor, this.table.sweep(rows, nowSeconds))
-    this.exemplars.expire(nowMs)
+    this.exemplars.expire(nowSeconds)
   }
 
   /** Judges the plain series that `slice` begins with, and returns what is left of it. */

@@ -4,11 +4,12 @@ import type { HeldExemplar, Judgement, Slice } from '../model/judgement.ts'
 import { EXEMPLAR_MS, ROW_DOUBLES, type SeriesTable } from './series-table.ts'
 
 /** A scrape interval of five minutes is the longest in use. */
-const HELD_MS_MAX = 5 * 60_000
+const HELD_SECONDS_MAX = 300
 const HELD_MAX = 10_000
 
 type Held = HeldExemplar & {
-  sinceMs: number
+  /** Monotonic. */
+  sinceSeconds: number
   /** The block it travels in, not on disk yet; 0 while it waits. */
   block: number
 }
@@ -48,7 +49,7 @@ export class Exemplars {
     seriesRow: Int32Array,
     carries: Uint8Array,
     block: number,
-    nowMs: number,
+    nowSeconds: number,
     judgement: Judgement,
   ): void {
     if (this.#heldCount > 0) this.#release(slice, seriesRow, carries, block, judgement)
@@ -63,7 +64,7 @@ export class Exemplars {
       else if (carrier !== undefined) {
         judgement.exemplarCarrier[i] = carrier
         judgement.kept.exemplars += 1
-      } else if (row >= 0) this.#hold(batch, i, row, nowMs)
+      } else if (row >= 0) this.#hold(batch, i, row, nowSeconds)
       else this.expired += 1
     }
   }
@@ -79,9 +80,9 @@ export class Exemplars {
   }
 
   /** Gives up what has waited too long. */
-  expire(nowMs: number): void {
+  expire(nowSeconds: number): void {
     if (this.#heldCount === 0) return
-    this.expired += this.#keepOnly((held) => nowMs - held.sinceMs <= HELD_MS_MAX)
+    this.expired += this.#keepOnly((held) => nowSeconds - held.sinceSeconds <= HELD_SECONDS_MAX)
   }
 
   #release(
@@ -116,7 +117,7 @@ export class Exemplars {
     return true
   }
 
-  #hold(batch: Batch, index: number, row: number, nowMs: number): void {
+  #hold(batch: Batch, index: number, row: number, nowSeconds: number): void {
     if (this.#heldCount >= HELD_MAX) {
       this.expired += 1
       return
@@ -131,7 +132,7 @@ export class Exemplars {
       low: batch.exemplarBits[index * 2]!,
       high: batch.exemplarBits[index * 2 + 1]!,
       labels,
-      sinceMs: nowMs,
+      sinceSeconds: nowSeconds,
       block: 0,
     }
     const list = this.#held.get(row)

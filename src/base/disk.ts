@@ -37,9 +37,12 @@ export type Disk = {
   syncDirectory(directory: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   remove(path: string): Promise<void>
-  /** Size of the file system that holds `path`. */
-  capacityBytes(path: string): Promise<number>
+  /** Of the file system that holds `path`; it is not cached, so it may be asked now and then. */
+  space(path: string): Promise<Space>
 }
+
+/** `freeBytes` is what an ordinary user may still take. */
+export type Space = { totalBytes: number; freeBytes: number }
 
 const FLAGS = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
@@ -90,9 +93,9 @@ export const nodeDisk: Disk = {
   },
   rename: (from, to) => rename(from, to),
   remove: (path) => rm(path, { force: true }),
-  capacityBytes: async (path) => {
-    const { blocks, bsize } = await statfs(path)
-    return blocks * bsize
+  space: async (path) => {
+    const { blocks, bavail, bsize } = await statfs(path)
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize }
   },
 }
 
@@ -143,10 +146,23 @@ function withoutFirst(parts: readonly Uint8Array[], bytes: number): Uint8Array[]
   return rest
 }
 
+/** `disk`, some of it done otherwise. */
+export function diskWith(disk: Disk, changes: Partial<Disk>): Disk {
+  return {
+    open: (path, mode) => disk.open(path, mode),
+    list: (directory) => disk.list(directory),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    syncDirectory: (directory) => disk.syncDirectory(directory),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    space: (path) => disk.space(path),
+    ...changes,
+  }
+}
+
 /** Acknowledges from the page cache: survives `kill -9`, not a power cut. */
 export function withoutSync(disk: Disk): Disk {
-  return {
-    ...disk,
+  return diskWith(disk, {
     open: async (path, mode) => ({ ...(await disk.open(path, mode)), datasync: async () => {} }),
-  }
+  })
 }

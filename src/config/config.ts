@@ -2,8 +2,16 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { readSettings, type Sections, setting } from '../base/settings.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
-import { type Address, addressText, parseAddress, parseSize } from '../base/units.ts'
+import {
+  type Address,
+  addressText,
+  parseAddress,
+  parseDurationMs,
+  parseSize,
+} from '../base/units.ts'
 import type { OtlpOptions } from '../otlp/options.ts'
+import { PERMIT_BYTES_MIN } from '../receive/permit.ts'
+import { CONNECTIONS_MAX, PER_ADDRESS_MAX } from '../receive/server.ts'
 import {
   DESTINATION,
   DESTINATION_SECTIONS,
@@ -34,7 +42,16 @@ export type Config = {
   }
   readonly otlp: OtlpOptions
   readonly dedup: { readonly maxSeries: number }
-  readonly limits: { readonly intakeThreads: number }
+  readonly limits: {
+    readonly intakeThreads: number
+    /** In which a request's head has to be there, and all of it. */
+    readonly headerTimeoutMs: number
+    readonly requestTimeoutMs: number
+    /** Connections that one address may have, to each port and thread. */
+    readonly perAddressMax: number
+    /** Of request bodies, all together. */
+    readonly bodyBytesMax: number
+  }
   /** At least one; their names differ. */
   readonly remoteWrite: readonly DestinationConfig[]
 }
@@ -93,11 +110,25 @@ const DEDUP = {
 
 const INTAKE_THREADS_MAX = 64
 
+function positiveMs(text: string): number | null {
+  return parseDurationMs(text) || null
+}
+
 const LIMITS = {
   intake_threads: setting(`a whole number from 1 to ${INTAKE_THREADS_MAX}`, (text) => {
     const count = /^\d{1,2}$/.test(text) ? Number(text) : 0
     return count >= 1 && count <= INTAKE_THREADS_MAX ? count : null
   }).prefault('1'),
+  header_timeout: setting('a duration such as 10s', positiveMs).prefault('10s'),
+  request_timeout: setting('a duration such as 60s', positiveMs).prefault('60s'),
+  connections_per_address: setting(`a whole number from 1 to ${CONNECTIONS_MAX}`, (text) => {
+    const count = /^\d{1,5}$/.test(text) ? Number(text) : 0
+    return count >= 1 && count <= CONNECTIONS_MAX ? count : null
+  }).prefault(String(PER_ADDRESS_MAX)),
+  body_memory: setting('a size from 33MiB on', (text) => {
+    const bytes = parseSize(text) ?? 0
+    return bytes >= PERMIT_BYTES_MIN ? bytes : null
+  }).prefault('256MiB'),
 }
 
 /** Each takes memory for what it looks ahead, and a share of every second. */
@@ -116,7 +147,11 @@ const ROOT = {
     .prefault([{ url: 'http://localhost:9090/api/v1/write' }]),
 }
 
-const SCHEMA = z.strictObject(ROOT).superRefine(({ listen, remote_write }, context) => {
+const SCHEMA = z.strictObject(ROOT).superRefine(({ listen, limits, remote_write }, context) => {
+  if (limits.header_timeout > limits.request_timeout) {
+    const message = 'is longer than limits.request_timeout, of which it is a part'
+    context.addIssue({ code: 'custom', message, path: ['limits', 'header_timeout'] })
+  }
   const { write, admin } = listen
   if (write.port !== 0 && addressText(write) === addressText(admin)) {
     const message = `listen.write has the same address, ${addressText(write)}`
@@ -182,7 +217,13 @@ function configOf(value: z.infer<typeof SCHEMA>, directory: string): Config {
     },
     otlp: otlpOf(otlp),
     dedup: { maxSeries: dedup.max_series },
-    limits: { intakeThreads: limits.intake_threads },
+    limits: {
+      intakeThreads: limits.intake_threads,
+      headerTimeoutMs: limits.header_timeout,
+      requestTimeoutMs: limits.request_timeout,
+      perAddressMax: limits.connections_per_address,
+      bodyBytesMax: limits.body_memory,
+    },
     remoteWrite: remote_write.map((section) => destinationOf(section, directory)),
   }
 }

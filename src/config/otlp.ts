@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Section } from '../base/settings.ts'
 import { setting } from '../base/settings.ts'
+import { parseDurationMs } from '../base/units.ts'
 import { type OtlpOptions, TRANSLATION_STRATEGIES } from '../otlp/options.ts'
 
 function flag(byDefault: 'true' | 'false') {
@@ -23,6 +24,9 @@ function keys() {
     .prefault([])
 }
 
+/** As many as the series table may have. */
+const DELTA_SERIES_MAX = 2 ** 30 - 1
+
 const SHAPE = {
   translation_strategy: setting(
     TRANSLATION_STRATEGIES.join(', '),
@@ -36,9 +40,20 @@ const SHAPE = {
   promote_scope_metadata: flag('false'),
   label_name_underscore_sanitization: flag('true'),
   label_name_preserve_multiple_underscores: flag('true'),
+  delta: setting('reject or cumulative', (text) =>
+    text === 'reject' || text === 'cumulative' ? text : null,
+  ).prefault('reject'),
+  delta_max_series: setting(`a whole number from 1 to ${DELTA_SERIES_MAX}`, (text) => {
+    const count = /^\d{1,10}$/.test(text) ? Number(text) : 0
+    return count >= 1 && count <= DELTA_SERIES_MAX ? count : null
+  }).prefault('1000000'),
+  delta_max_stale: setting('a duration from 1s up, such as 5m', (text) => {
+    const seconds = Math.floor((parseDurationMs(text) ?? 0) / 1000)
+    return seconds >= 1 ? seconds : null
+  }).prefault('5m'),
 }
 
-/** The section `otlp`, with the keys that it has in `prometheus.yml`. */
+/** The section `otlp`, with the keys that it has in `prometheus.yml`, and those for deltas. */
 export const OTLP = z.strictObject(SHAPE).superRefine((section, context) => {
   const { promote_all_resource_attributes: all } = section
   const refuse = (key: keyof typeof SHAPE, message: string) =>
@@ -51,9 +66,13 @@ export const OTLP = z.strictObject(SHAPE).superRefine((section, context) => {
   }
 })
 
-export const OTLP_SECTION: Section = { known: Object.keys(SHAPE), notYet: ['delta'] }
+export const OTLP_SECTION: Section = { known: Object.keys(SHAPE) }
 
 export function otlpOf(section: z.infer<typeof OTLP>): OtlpOptions {
+  const delta = {
+    seriesMax: section.delta_max_series,
+    staleSeconds: section.delta_max_stale,
+  }
   return {
     translationStrategy: section.translation_strategy,
     promoteResourceAttributes: section.promote_resource_attributes,
@@ -64,5 +83,6 @@ export function otlpOf(section: z.infer<typeof OTLP>): OtlpOptions {
     promoteScopeMetadata: section.promote_scope_metadata.is,
     labelNameUnderscoreSanitization: section.label_name_underscore_sanitization.is,
     labelNamePreserveMultipleUnderscores: section.label_name_preserve_multiple_underscores.is,
+    delta: section.delta === 'cumulative' ? delta : null,
   }
 }

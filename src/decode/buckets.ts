@@ -133,6 +133,22 @@ export class Buckets {
     return index
   }
 
+  /** Index and content of each integer bucket that is not empty, one after the other. */
+  integers(): number[] {
+    const list: number[] = []
+    let at = 0
+    let index = 0
+    let count = 0n
+    for (let i = 0; i < this.spanCount; i++) {
+      index += this.#spanOffset[i]! | 0
+      for (let left = this.#spanLength[i]!; left > 0; left--, index++) {
+        count += this.deltas.integers[at++]!
+        if (count > 0n) list.push(index, Number(count))
+      }
+    }
+    return list
+  }
+
   /** What all integer buckets hold together; null when one is negative or all exceed int64. */
   total(): bigint | null {
     const { words, length } = this.deltas

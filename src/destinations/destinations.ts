@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
+import type { ClockWatch } from '../base/clock-watch.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
+import { isDestinationName } from '../config/destination.ts'
+import type { createPost } from '../forward/post.ts'
 import type { Block } from '../model/block.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { blockFrom } from '../persist/block-search.ts'
@@ -11,11 +14,17 @@ import { Cursor } from '../persist/cursor.ts'
 import type { Ledger } from '../persist/ledger.ts'
 import type { Log } from '../persist/log.ts'
 import { Retention } from '../persist/retention.ts'
-import type { DestinationStatus, QuarantineSource, RewindSource } from '../status/sources.ts'
+import type {
+  DestinationStatus,
+  ParkedStatus,
+  QuarantineSource,
+  RewindSource,
+} from '../status/sources.ts'
 import { Lane } from './lane.ts'
 import { Losses } from './losses.ts'
 import { createMerge } from './merge.ts'
 import { type OpenQuarantine, openQuarantine } from './open-quarantine.ts'
+import { ParkedDestinations } from './parked.ts'
 
 export type DestinationsParts = {
   disk: Disk
@@ -31,11 +40,15 @@ export type DestinationsParts = {
   key: DigestKey
   /** Of all blocks in the log. */
   totals: BlockTotals
-  quotaBytes: number
+  /** What the log may take now. */
+  quotaBytes: () => number
   clock: Clock
+  watch: ClockWatch
   /** In [0, 1). */
   random: () => number
   logger: Logger
+  /** The way to a destination; HTTP when absent. */
+  post?: typeof createPost
 }
 
 /** A full log takes no push, so room is made a little before that. */
@@ -50,16 +63,29 @@ type Files = {
   samplesDone: number
 }
 
-/** One cursor per destination, by its name; a name that is new begins with the oldest record. */
+/**
+ * One cursor per destination, by its name: those that are configured, and those of the past that
+ * have one. A name that is new begins with the oldest record.
+ */
 export async function openCursors(
   disk: Disk,
   directory: string,
   configs: readonly DestinationConfig[],
   logger: Logger,
 ): Promise<Map<string, Cursor>> {
+  const found = (await disk.list(directory)).filter(isDestinationName)
+  return openCursorsOf(disk, directory, [...configs.map(({ name }) => name), ...found], logger)
+}
+
+async function openCursorsOf(
+  disk: Disk,
+  directory: string,
+  names: readonly string[],
+  logger: Logger,
+): Promise<Map<string, Cursor>> {
   const cursors = new Map<string, Cursor>()
   try {
-    for (const { name } of configs) {
+    for (const name of new Set(names)) {
       const cursor = await Cursor.open(disk, join(directory, name))
       cursors.set(name, cursor)
       if (!cursor.isDamaged) continue
@@ -84,14 +110,16 @@ export class Destinations {
   readonly #merge: (blocks: readonly Block[]) => Block | null
   readonly #lanes = new Map<string, Lane>()
   readonly #files = new Map<string, Files>()
+  readonly #parked: ParkedDestinations
   /** Names, in the order of the configuration. */
   #order: string[] = []
   #releasing = Promise.resolve()
-  #applying = Promise.resolve()
+  #changing = Promise.resolve()
 
   private constructor(parts: DestinationsParts) {
     this.#parts = parts
     this.#retention = new Retention(parts)
+    this.#parked = new ParkedDestinations({ ...parts, retention: this.#retention })
     this.#merge = createMerge(parts.key)
   }
 
@@ -102,6 +130,11 @@ export class Destinations {
   ): Promise<Destinations> {
     const destinations = new Destinations(parts)
     try {
+      for (const [name, cursor] of parts.cursors) {
+        if (configs.some((config) => config.name === name)) continue
+        destinations.#parked.park(name, cursor, await destinations.#samplesBefore(cursor))
+        parts.cursors.delete(name)
+      }
       await destinations.apply(configs)
     } catch (error) {
       await destinations.stop()
@@ -120,12 +153,18 @@ export class Destinations {
     return this.#order.flatMap((name) => this.#lanes.get(name)?.status() ?? [])
   }
 
+  /** Those that are not configured any more, and may come back. */
+  parked(): ParkedStatus[] {
+    return this.#parked.status()
+  }
+
   /** To be called once a second: what all of them have is deleted after a while. */
   release(): Promise<void> {
     const { logger } = this.#parts
     const onError = (error: unknown) =>
       logger.error('a part of the log that nobody needs cannot be deleted', { error })
     const release = async () => {
+      await this.#oneByOne(() => this.#parked.letGo())
       await this.#retention.release()
       await this.#makeRoom()
     }
@@ -135,21 +174,27 @@ export class Destinations {
 
   /**
    * Forwards to these from now on. Who keeps his name keeps his place in the log; who is gone is
-   * parked: his files stay, and the log does not wait for him.
+   * parked: his files stay, and for a while the log keeps what he lacks.
    *
    * Rejects when one that is new cannot be opened; then everything is as it was.
    */
   apply(configs: readonly DestinationConfig[]): Promise<void> {
-    const applied = this.#applying.then(() => this.#apply(configs))
-    this.#applying = applied.catch(() => undefined)
-    return applied
+    return this.#oneByOne(() => this.#apply(configs))
   }
 
   /** Breaks off what is in flight and saves how far each has come. */
   async stop(): Promise<void> {
-    await this.#applying
-    const parked = Array.from(this.#files.keys(), (name) => this.#park(name))
-    await Promise.all([this.#releasing, ...parked])
+    await this.#changing
+    const closed = Array.from(this.#files.keys(), (name) => this.#close(name))
+    await Promise.all([this.#releasing, ...closed])
+    await this.#parked.close()
+  }
+
+  /** Who comes back must not be let go at the same time. */
+  #oneByOne(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(change)
+    this.#changing = changed.catch(() => undefined)
+    return changed
   }
 
   async #apply(configs: readonly DestinationConfig[]): Promise<void> {
@@ -168,14 +213,19 @@ export class Destinations {
   /** Opens the files of all of them or of none. */
   async #open(added: readonly DestinationConfig[]): Promise<void> {
     const { disk, cursorDirectory, cursors, logger } = this.#parts
-    const unknown = added.filter(({ name }) => !cursors.has(name))
-    const more = await openCursors(disk, cursorDirectory, unknown, logger)
+    const names = added.map(({ name }) => name)
+    const unknown = names.filter(
+      (name) => !cursors.has(name) && this.#parked.cursorOf(name) === undefined,
+    )
+    const more = await openCursorsOf(disk, cursorDirectory, unknown, logger)
     const opened = new Map<string, Files>()
     try {
       for (const { name } of added) {
-        const cursor = cursors.get(name) ?? more.get(name)!
+        const cursor = cursors.get(name) ?? this.#parked.cursorOf(name) ?? more.get(name)!
         const losses = new Losses(name, this.#parts)
         const samplesDone = await this.#samplesBefore(cursor)
+        // From now on it misses whatever the log should lose, however little it has had.
+        if (cursor.samplesBefore === null) await cursor.save(cursor.position, samplesDone)
         const quarantine = await openQuarantine(name, { ...this.#parts, losses })
         opened.set(name, { cursor, losses, quarantine, samplesDone })
       }
@@ -184,7 +234,10 @@ export class Destinations {
       for (const cursor of more.values()) await cursor.close()
       throw error
     }
-    for (const [name, files] of opened) this.#files.set(name, files)
+    for (const [name, files] of opened) {
+      this.#files.set(name, files)
+      this.#parked.unpark(name)
+    }
   }
 
   #start(config: DestinationConfig): void {
@@ -212,7 +265,7 @@ export class Destinations {
   /** When the log is nearly full, its oldest segment goes, whoever still lacks it. */
   async #makeRoom(): Promise<void> {
     const { log, quotaBytes, dropsOldest } = this.#parts
-    if (!dropsOldest || log.sizeBytes < FULL_SHARE * quotaBytes) return
+    if (!dropsOldest || log.sizeBytes < FULL_SHARE * quotaBytes()) return
     const second = log.secondSegmentLsn
     const first = second === null ? null : await blockFrom(log, second)
     if (first === null) return
@@ -221,9 +274,19 @@ export class Destinations {
   }
 
   async #park(name: string): Promise<void> {
+    const lane = this.#lanes.get(name)
+    if (lane !== undefined) await this.#stopLane(lane)
+    this.#lanes.delete(name)
+    const { cursor, quarantine, samplesDone } = this.#files.get(name)!
+    this.#files.delete(name)
+    this.#parts.cursors.delete(name)
+    await quarantine.close()
+    this.#parked.park(name, cursor, samplesDone)
+  }
+
+  async #close(name: string): Promise<void> {
     await this.#lanes.get(name)?.stop()
     this.#lanes.delete(name)
-    this.#retention.forget(name)
     const files = this.#files.get(name)
     this.#files.delete(name)
     this.#parts.cursors.delete(name)

@@ -1,21 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock } from '../base/clock.ts'
-import type { Logger } from '../base/log.ts'
 import { VERSION } from '../base/version.ts'
 import type { DestinationConfig } from '../config/config.ts'
 import { createRemoteWrite2Decoder } from '../decode/remote-write-2.ts'
 import { Delivery } from '../deliver.ts'
 import { Destination } from '../forward/destination.ts'
+import type { Place } from '../forward/gap.ts'
+import { LookAhead } from '../forward/look-ahead.ts'
 import { createPost, type Post } from '../forward/post.ts'
 import type { Refused } from '../forward/refused.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
-import type { DigestKey } from '../model/identity.ts'
 import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
 import { blockFrom } from '../persist/block-search.ts'
-import type { BlockTotals } from '../persist/block-writer.ts'
-import type { Cursor } from '../persist/cursor.ts'
-import type { Log } from '../persist/log.ts'
 import type { Quarantine, QuarantineEntry } from '../persist/quarantine.ts'
 import type {
   DestinationStatus,
@@ -24,27 +20,11 @@ import type {
   RewindSource,
   Rewound,
 } from '../status/sources.ts'
-import type { Losses } from './losses.ts'
+import type { LaneParts } from './lane-parts.ts'
+import { headOf } from './open-quarantine.ts'
 import { Outgoing } from './outgoing.ts'
 import { replay } from './replay.ts'
-
-export type LaneParts = {
-  log: Log
-  cursor: Cursor
-  losses: Losses
-  quarantine: Quarantine
-  key: DigestKey
-  merge: (blocks: readonly Block[]) => Block | null
-  totals: BlockTotals
-  /** Of all samples in it, those before the cursor. */
-  samplesDone: number
-  clock: Clock
-  /** In [0, 1). */
-  random: () => number
-  logger: Logger
-  /** Everything before `position` is acknowledged. */
-  onCheckpoint: (position: number) => void
-}
+import { waitingOf } from './waiting.ts'
 
 /**
  * From the log to one destination, and aside into its quarantine.
@@ -58,6 +38,7 @@ export class Lane implements QuarantineSource, RewindSource {
   readonly #post: Post
   readonly #destination: Destination
   readonly #outgoing: Outgoing
+  #ahead: LookAhead
   #delivery: Delivery
   readonly #quarantine: Quarantine
   readonly #stopping = new AbortController()
@@ -86,7 +67,8 @@ export class Lane implements QuarantineSource, RewindSource {
     this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
     const headers = { ...config.headers }
     const timeoutMs = config.remoteTimeoutMs
-    this.#post = createPost({ url, version: VERSION, timeoutMs, headers, credentials, tls, clock })
+    const post = parts.post ?? createPost
+    this.#post = post({ url, version: VERSION, timeoutMs, headers, credentials, tls, clock })
     this.#destination = new Destination({
       name,
       protocol,
@@ -104,16 +86,29 @@ export class Lane implements QuarantineSource, RewindSource {
       destination: this.#destination,
       onUnreadable: ({ counts, number }) => this.#loseDamaged(samplesOf(counts), number, number),
     })
-    const { cursor, samplesDone } = parts
-    this.#delivery = this.#startDelivery({ lsn: cursor.position, samplesBefore: samplesDone })
+    this.#ahead = this.#aheadFrom(parts.cursor.position, parts.samplesDone)
+    this.#delivery = this.#startDelivery()
   }
 
-  #startDelivery(from: { lsn: number; samplesBefore: number }): Delivery {
+  #aheadFrom(number: number, samplesBefore: number): LookAhead {
+    const { catchUp, outOfOrderWindowMs } = this.#config
+    return new LookAhead({
+      from: { number, samplesBefore },
+      clock: this.#parts.clock,
+      newestFirstWithinMs: catchUp === 'newest_first' ? outOfOrderWindowMs : 0,
+      onDamage: (samples, fromBlock, toBlock) => {
+        this.#samplesDone += samples
+        this.#loseDamaged(samples, fromBlock, toBlock)
+      },
+    })
+  }
+
+  #startDelivery(): Delivery {
     const { log, cursor, clock, logger, onCheckpoint } = this.#parts
     const delivery = new Delivery({
       log,
       cursor,
-      from,
+      ahead: this.#ahead,
       clock,
       decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.payload) : null),
       deliver: (block, signal) =>
@@ -122,10 +117,6 @@ export class Lane implements QuarantineSource, RewindSource {
       merge: this.#parts.merge,
       onDelivered: ({ counts }) => {
         this.#samplesDone += samplesOf(counts)
-      },
-      onDamage: (samples, fromBlock, toBlock) => {
-        this.#samplesDone += samples
-        this.#loseDamaged(samples, fromBlock, toBlock)
       },
       onCheckpoint,
       onError: (error) => {
@@ -150,12 +141,9 @@ export class Lane implements QuarantineSource, RewindSource {
 
   status(): DestinationStatus {
     const { name, url } = this.#config
-    const { totals, log, clock, samplesDone } = this.#parts
+    const { totals, watch, samplesDone } = this.#parts
     const { protocol, state, reason, retries, inFlightMax } = this.#destination
     const { forwarded, refused, maybeStored, unsupported } = this.#destination
-    const oldest = this.#delivery.oldest
-    // Blocks that wait and were not read yet are not older than those that were.
-    const waits = oldest !== undefined && this.#delivery.acknowledged <= log.committedLsn
     const { held, discarded, size } = this.#quarantine
     return {
       name,
@@ -180,8 +168,7 @@ export class Lane implements QuarantineSource, RewindSource {
       evictedSamples: this.#evictedSamples,
       droppedSamples: this.#outgoing.droppedSamples,
       waitingSamples: totals.samples - this.#samplesDone,
-      waitingBytes: waits ? totals.bytes - oldest.bytesBefore : 0,
-      oldestWaitingSeconds: waits ? Math.max(0, (clock.nowMs() - oldest.receivedMs) / 1000) : 0,
+      ...waitingOf(this.#ahead, totals, watch),
     }
   }
 
@@ -226,19 +213,8 @@ export class Lane implements QuarantineSource, RewindSource {
     await this.#post.close()
   }
 
-  #keep({ block, lossClass, lost, reason, series, message }: Refused): Promise<void> {
-    const head = {
-      cluster: block.cluster,
-      block: block.number,
-      receivedMs: block.receivedMs,
-      refusedMs: this.#parts.clock.nowMs(),
-      attempts: 0,
-      class: lossClass,
-      reason,
-      lost,
-      series,
-    }
-    return this.#quarantine.add(head, message)
+  #keep(refused: Refused): Promise<void> {
+    return this.#quarantine.add(headOf(refused, this.#parts.clock.nowMs()), refused.message)
   }
 
   #afterOthers<T>(wish: () => Promise<T>): Promise<T> {
@@ -248,48 +224,55 @@ export class Lane implements QuarantineSource, RewindSource {
   }
 
   async #rewind(sinceMs: number): Promise<Rewound> {
-    const { log, clock } = this.#parts
-    const fromMs = clock.nowMs() - sinceMs
-    const first = await blockFrom(log, log.oldestLsn, ({ receivedMs }) => receivedMs >= fromMs)
-    if (first === null || first.number >= this.#delivery.acknowledged) {
-      return { samples: 0, from: null }
-    }
-    const rewoundBefore = this.#rewoundSamples
-    await this.#moveTo(first, async () => {})
-    const samples = this.#rewoundSamples - rewoundBefore
-    return { samples, from: new Date(first.receivedMs).toISOString() }
+    const { log, watch } = this.#parts
+    const isRecent = ({ receivedMs, number }: Block) => watch.agoMs(receivedMs, number) <= sinceMs
+    const first = await blockFrom(log, log.oldestLsn, isRecent)
+    if (first === null) return { samples: 0, from: null }
+    const { oldest, acknowledged } = this.#ahead
+    // What was acknowledged behind one that was not is behind the cursor.
+    const start: Place = oldest !== undefined && acknowledged < first.number ? oldest : first
+    if (this.#samplesDone <= start.samplesBefore) return { samples: 0, from: null }
+    let samples = 0
+    await this.#restart(async () => {
+      await this.#saveCursor(start)
+      samples = this.#samplesDone - start.samplesBefore
+      this.#rewoundSamples += samples
+      this.#samplesDone = start.samplesBefore
+      this.#ahead = this.#aheadFrom(start.number, start.samplesBefore)
+    })
+    return { samples, from: new Date(start.receivedMs).toISOString() }
   }
 
   async #evict(first: Block): Promise<void> {
-    if (this.#delivery.acknowledged >= first.number) return
-    await this.#moveTo(first, async (stopped) => {
-      const samples = stopped.missingBefore(first)
-      const [fromBlock, toBlock] = [stopped.acknowledged, first.number - 1]
+    if (this.#ahead.acknowledged >= first.number) return
+    await this.#restart(async (stopped) => {
+      const missing = await stopped.missingBefore(first)
+      const { samples } = missing
+      const [fromBlock, toBlock] = [this.#ahead.acknowledged, first.number - 1]
       const reason = 'the log has reached storage.quota, and storage.on_full is drop_oldest'
       await this.#parts.losses.allow({ kind: 'evicted', samples, fromBlock, toBlock, reason })
+      await this.#saveCursor(first)
+      stopped.dropBefore(first, missing)
       this.#samplesDone += samples
       this.#evictedSamples += samples
     })
   }
 
-  /** Goes on from another block; `prepare` may still refuse that. */
-  async #moveTo(first: Block, prepare: (stopped: Delivery) => Promise<void>): Promise<void> {
-    const { log, cursor, onCheckpoint } = this.#parts
+  async #saveCursor({ number, samplesBefore }: Place): Promise<void> {
+    const { cursor, onCheckpoint } = this.#parts
+    await cursor.save(number, samplesBefore)
+    onCheckpoint(number)
+  }
+
+  /** Goes on when `change` is done, and also when that fails. */
+  async #restart(change: (stopped: Delivery) => Promise<void>): Promise<void> {
     // What is in flight now may arrive all the same.
-    this.#inDoubtUpTo = Math.max(this.#inDoubtUpTo, log.lastLsn)
-    const stopped = this.#delivery
-    await stopped.stop()
-    let from = { lsn: stopped.acknowledged, samplesBefore: stopped.samplesBefore }
+    this.#inDoubtUpTo = Math.max(this.#inDoubtUpTo, this.#parts.log.lastLsn)
+    await this.#delivery.stop()
     try {
-      await prepare(stopped)
-      await cursor.save(first.number, first.samplesBefore)
-      onCheckpoint(first.number)
-      from = { lsn: first.number, samplesBefore: first.samplesBefore }
+      await change(this.#delivery)
     } finally {
-      // Wherever it goes on, it has to go on.
-      this.#rewoundSamples += this.#samplesDone - from.samplesBefore
-      this.#samplesDone = from.samplesBefore
-      this.#delivery = this.#startDelivery(from)
+      this.#delivery = this.#startDelivery()
     }
   }
 }

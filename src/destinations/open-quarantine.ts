@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
+import type { Refused } from '../forward/refused.ts'
 import { Log } from '../persist/log.ts'
-import { Quarantine } from '../persist/quarantine.ts'
+import { Quarantine, type QuarantineHead } from '../persist/quarantine.ts'
 import type { Losses } from './losses.ts'
 
 /** Of one destination, on disk. */
@@ -37,6 +38,24 @@ export async function openQuarantine(
     bytesMax: BYTES_MAX,
     entriesMax: ENTRIES_MAX,
     onEvicted: (entries) => losses.tellDiscarded(entries, 'the quarantine is full'),
+    onDamage: (hole) =>
+      losses.tell({ kind: 'damaged', ...hole, reason: 'entries of the quarantine are damaged' }),
   })
   return { quarantine, close: () => log.close() }
+}
+
+/** What is known of a part that was refused at `refusedMs`, by wall time. */
+export function headOf(refused: Refused, refusedMs: number): QuarantineHead {
+  const { block, lossClass, lost, reason, series } = refused
+  return {
+    cluster: block.cluster,
+    block: block.number,
+    receivedMs: block.receivedMs,
+    refusedMs,
+    attempts: 0,
+    class: lossClass,
+    reason,
+    lost,
+    series,
+  }
 }

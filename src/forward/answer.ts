@@ -1,4 +1,5 @@
 import { type Counts, isNothing, minus, noCounts } from '../model/counts.ts'
+import { isLate } from './refused.ts'
 
 export type Protocol = 'rw1' | 'rw2'
 
@@ -151,9 +152,18 @@ function shortfall(sent: Counts, written: Counts): Counts {
 /** Enough to name the culprit; a page of HTML is not needed to know that a proxy answered. */
 const REASON_LENGTH_MAX = 1024
 
+/** Whole lines, the worst of them first: samples that are late are often there already. */
 function reasonOf({ status, text }: Response): string {
-  const words = text.trim().slice(0, REASON_LENGTH_MAX)
+  const lines = text.trim().split('\n')
+  const words = inOneReason([...lines.filter((line) => !isLate(line)), ...lines.filter(isLate)])
   return words === '' ? `HTTP ${status}` : `HTTP ${status}: ${words}`
+}
+
+function inOneReason(lines: readonly string[]): string {
+  const words = lines.join('\n')
+  if (words.length <= REASON_LENGTH_MAX) return words
+  const end = words.lastIndexOf('\n', REASON_LENGTH_MAX)
+  return words.slice(0, end > 0 ? end : REASON_LENGTH_MAX)
 }
 
 /** A receiver that asks for more is asked again after this long all the same. */

@@ -7,14 +7,17 @@ import { seriesText } from '../model/series-text.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { decompressInto, snappy } from '../wire/snappy.ts'
 import { hasTaken, type Protocol } from './answer.ts'
+import type { Guilt } from './bisect.ts'
 import { Courier, type FinalVerdict } from './courier.ts'
 import { type Delivery, type Event, Job, type Loss } from './delivery.ts'
 import type { Health } from './health.ts'
+import { type Keep, keepForSure } from './keep.ts'
 import type { Post } from './post.ts'
 import { countsOf, isProbablyStored, partOf, type Refused, type RefusedBefore } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
 import { isInDoubt, takeApart, type Ways } from './take-apart.ts'
+import { lossesWithin } from './within-series.ts'
 
 export type DestinationParts = {
   name: string
@@ -54,7 +57,7 @@ export class Destination {
   readonly #courier: Courier
   readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
-  readonly #keep: NonNullable<DestinationParts['keep']>
+  readonly #keep: Keep
   readonly #decode: DestinationParts['decode']
   /** Until then, by the monotonic clock, this destination speaks 1.0. */
   #fallbackUntilMs: number
@@ -71,7 +74,7 @@ export class Destination {
     this.#clock = clock
     this.#onEvent = (event) => onEvent({ ...event, destination: name })
     this.#decode = decode
-    this.#keep = parts.keep ?? (async () => {})
+    this.#keep = keepForSure(parts.keep ?? (async () => {}), clock, this.#onEvent)
     const { onRoom = () => {} } = parts
     this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent, onRoom })
   }
@@ -110,7 +113,7 @@ export class Destination {
     const job = new Job(block, signal)
     job.maybeStored = wasSent
     await this.#deliverMessage(job, block.message, block.counts)
-    for (const loss of job.losses) await this.#keepLoss(block, loss)
+    for (const loss of job.losses) await this.#keepLoss(block, loss, signal)
     for (const loss of job.losses) if (isProbablyStored(loss)) add(this.maybeStored, loss.lost)
     const delivery = job.result()
     add(this.forwarded, delivery.forwarded)
@@ -138,10 +141,11 @@ export class Destination {
   }
 
   /** What 1.0 cannot carry would never arrive, and exemplars alone are not worth the room. */
-  async #keepLoss(block: Block, loss: Loss): Promise<void> {
+  async #keepLoss(block: Block, loss: Loss, signal: AbortSignal): Promise<void> {
     if (loss.lossClass === 'unsupported' || isProbablyStored(loss)) return
     if (samplesOf(loss.lost) === 0) return
-    await this.#keep({ ...loss, block, message: partOf(block.message, loss.part, this.#writer) })
+    const message = partOf(block.message, loss.part, this.#writer)
+    await this.#keep({ ...loss, block, message }, signal)
   }
 
   async #deliverMessage(job: Job, message: Uint8Array, counts: Counts): Promise<void> {
@@ -234,10 +238,12 @@ export class Destination {
     const isEmpty = isNothing(whole.counts)
     const reason = isEmpty ? null : await this.#deliverAs1Whole(job, body, whole.counts)
     if (reason !== null) {
+      const send = (part: Uint8Array, of: Counts) => this.#deliverAs1Whole(job, part, of)
       const isOver = await this.#takeApart(job, batch.seriesCount, reason, {
         encode: (from, to) => encode(from, to).counts,
-        send: (part, partCounts) => this.#deliverAs1Whole(job, part, partCounts),
+        send,
         nameOf: (series) => seriesText(batch, series),
+        within: (guilt) => lossesWithin(guilt, batch, this.#writer, send),
       })
       if (!isOver) return false
     }
@@ -264,10 +270,11 @@ export class Destination {
   async #takeApart(job: Job, count: number, reason: string, ways: Ways): Promise<boolean> {
     const [courier, writer] = [this.#courier, this.#writer]
     const guilty = await takeApart({ job, courier, count, reason, ways, writer })
+    const encode = ({ from, to }: Guilt) => ways.encode(from, to)
     for (const guilt of guilty ?? []) {
-      const lost = ways.encode(guilt.from, guilt.to)
       const where = { series: ways.nameOf(guilt.from), part: guilt }
-      job.lose(lost, job.refusalClass, guilt.reason, where)
+      const losses = (await ways.within?.(guilt)) ?? [{ ...guilt, lost: encode(guilt) }]
+      for (const { lost, reason } of losses) job.lose(lost, job.refusalClass, reason, where)
     }
     if (guilty !== null) return true
     if (this.#isFallbackGuessed) this.#fallbackUntilMs = Number.NEGATIVE_INFINITY

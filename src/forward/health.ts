@@ -11,7 +11,7 @@ export class Health {
   state: 'ok' | 'backing-off' | 'paused' = 'ok'
   /** Why `state` is what it is; empty while all is well. */
   reason = ''
-  /** Wall time of the last change of `state`. */
+  /** When `state` changed last, by the monotonic clock. */
   sinceMs: number
   readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
@@ -19,14 +19,14 @@ export class Health {
   constructor(clock: Clock, onEvent: (event: Event) => void) {
     this.#clock = clock
     this.#onEvent = onEvent
-    this.sinceMs = clock.nowMs()
+    this.sinceMs = clock.monotonicMs()
   }
 
   enter(state: Health['state'], reason: string): void {
     this.reason = reason
     if (state === this.state) return
     const previous = this.state
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#clock.monotonicMs()
     const lastedMs = nowMs - this.sinceMs
     this.state = state
     this.sinceMs = nowMs

@@ -41,12 +41,15 @@ export function partOf(
 /** What Prometheus says of a sample that it has, or has newer ones than. */
 const IS_LATE = /out of order|duplicate sample|too old|out of bounds/i
 
-/** Whether the receiver refuses what it has already: then nothing is missing there. */
-export function isProbablyStored({ lossClass, reason }: Loss): boolean {
-  return lossClass === 'maybe stored' && isLate(reason)
-}
-
-/** Whether a refusal speaks of samples, which a receiver does that is the right one. */
+/** Whether a refusal says that samples are there, or newer ones: so does the right receiver. */
 export function isLate(reason: string): boolean {
   return IS_LATE.test(reason)
+}
+
+/**
+ * Whether the receiver refuses what it has already: then nothing is missing there. A receiver of
+ * 2.0 has a line for each sample, and one that is bad may be among others that are late.
+ */
+export function isProbablyStored({ lossClass, reason }: Loss): boolean {
+  return lossClass === 'maybe stored' && reason.split('\n').every(isLate)
 }

@@ -38,6 +38,7 @@ export type Encoded = {
  * labels, because a receiver takes all floats of one before its histograms, and so would
  * see them out of order.
  *
+ * @param samples range of the batch's samples: no others are written
  * @see https://prometheus.io/docs/specs/prw/remote_write_spec/
  */
 export function encodeRemoteWrite1(
@@ -45,13 +46,15 @@ export function encodeRemoteWrite1(
   fromSeries: number,
   toSeries: number,
   out: ProtobufWriter,
+  samples = { from: 0, to: batch.sampleCount },
 ): Encoded {
-  const { sampleCount, sampleSeries, exemplarCount, exemplarSeries } = batch
+  const { sampleSeries, exemplarCount, exemplarSeries } = batch
+  const sampleCount = samples.to
   const counts = noCounts()
   const dropped = noCounts()
   out.clear()
 
-  let sample = firstOf(sampleSeries, sampleCount, fromSeries)
+  let sample = Math.max(samples.from, firstOf(sampleSeries, sampleCount, fromSeries))
   let exemplar = firstOf(exemplarSeries, exemplarCount, fromSeries)
   for (let series = fromSeries; series < toSeries; series++) {
     const firstSample = sample
@@ -60,7 +63,9 @@ export function encodeRemoteWrite1(
     while (exemplar < exemplarCount && exemplarSeries[exemplar] === series) exemplar++
 
     let opened = writeSamples(batch, series, firstSample, sample, out, counts, dropped)
-    const exemplars = exemplar - firstExemplar
+    // Where a series is written in parts, they go with its last one.
+    const goesOn = sample < batch.sampleCount && sampleSeries[sample] === series
+    const exemplars = goesOn ? 0 : exemplar - firstExemplar
     if (opened === -1 && sample > firstSample) {
       // A receiver knows exemplars only of series that it has samples of.
       dropped.exemplars += exemplars
@@ -75,7 +80,7 @@ export function encodeRemoteWrite1(
 }
 
 /** Place of the first entry that belongs to `series` or a later one; entries ascend. */
-function firstOf(column: Uint32Array, count: number, series: number): number {
+export function firstOf(column: Uint32Array, count: number, series: number): number {
   let low = 0
   let high = count
   while (low < high) {

@@ -6,7 +6,7 @@ import { createOtlpHandler } from '../receive/otlp.ts'
 import { answerCall } from '../receive/otlp-answer.ts'
 import type { Permits } from '../receive/permit.ts'
 import { faultless, type Ingest } from '../receive/push.ts'
-import { createServer } from '../receive/server.ts'
+import { createServer, TIMEOUTS } from '../receive/server.ts'
 import { createWriteHandler, type WriteCounters } from '../receive/write.ts'
 import { type Listeners, mapListeners } from './listeners.ts'
 
@@ -24,8 +24,17 @@ export type EndpointParts = {
   /** In [0, 1). */
   random: () => number
   log: Logger
+  connections: ConnectionLimits
   /** Other threads listen on the same ports. */
   isShared: boolean
+}
+
+/** What a connection may take; without an answer it is closed. */
+export type ConnectionLimits = {
+  headerTimeoutMs: number
+  requestTimeoutMs: number
+  /** Of one address. */
+  perAddressMax: number
 }
 
 /** Where pushes come in. */
@@ -57,17 +66,21 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
 
   const writeRoutes = { '/api/v1/write': write.handle, '/api/v1/push': write.handle }
   const otlpRoutes = { '/v1/metrics': otlp, '/api/v1/otlp/v1/metrics': otlp }
-  const common = { tls, clock, log, isShared }
+  const { headerTimeoutMs: headersMs, requestTimeoutMs: requestMs } = parts.connections
+  const { perAddressMax } = parts.connections
+  const timeouts = { ...TIMEOUTS, headersMs, requestMs }
+  const common = { tls, clock, log, isShared, timeouts, perAddressMax }
+  const shortage = () => ({ isShort: isShortOf(permits) })
   let grpc: GrpcServer | null = null
   const servers: Listeners<Listener> = {
     write: createServer({
-      ...{ ...common, ...listeners.write },
+      ...{ ...common, ...listeners.write, ...shortage() },
       routes: { ...writeRoutes, ...otlpRoutes },
     }),
     otlpHttp:
       listeners.otlpHttp === null
         ? null
-        : createServer({ ...common, ...listeners.otlpHttp, routes: otlpRoutes }),
+        : createServer({ ...common, ...listeners.otlpHttp, ...shortage(), routes: otlpRoutes }),
     otlpGrpc: listeners.otlpGrpc === null ? null : { start: startGrpc, stop: stopGrpc },
   }
 
@@ -108,5 +121,19 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
       return { ...counters, answers: new Map([...counters.answers, ...calls]) }
     },
     stop,
+  }
+}
+
+/** Who found no room comes back after a while, and is to find some then. */
+const SHORT_LOOKS = 5
+
+/** Whether somebody found no room in the last few calls. */
+function isShortOf(permits: Permits): () => boolean {
+  let before = permits.refused
+  let looks = 0
+  return () => {
+    looks = permits.refused > before ? SHORT_LOOKS : looks - 1
+    before = permits.refused
+    return looks > 0
   }
 }

@@ -3,22 +3,16 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { release } from '../base/memory.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
-import {
-  createIngest,
-  digestOf,
-  type IngestCounters,
-  type IngestParts,
-  type Push,
-  readPush,
-} from '../ingest.ts'
+import { createIngest, type IngestParts, type Push, readPush } from '../ingest.ts'
 import { createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
+import type { IngestCounters } from '../model/ingest-counters.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { OtlpOptions } from '../otlp/options.ts'
-import { PERMIT_BYTES, PERMIT_BYTES_MIN, Permits } from '../receive/permit.ts'
+import { PERMIT_BYTES_MIN, Permits } from '../receive/permit.ts'
 import { createServer } from '../receive/server.ts'
 import type { RequestStatus } from '../status/sources.ts'
-import { createEndpoint, DRAIN_MS } from './endpoint.ts'
+import { type ConnectionLimits, createEndpoint, DRAIN_MS } from './endpoint.ts'
 import { type Listeners, mapListeners } from './listeners.ts'
 import { Pool } from './pool.ts'
 import { createReadParts } from './reader.ts'
@@ -26,7 +20,7 @@ import { createReadParts } from './reader.ts'
 export type IntakeParts = Omit<IngestParts, 'replay'> & {
   listeners: Listeners
   tls: TlsFiles | null
-  threads: number
+  limits: ConnectionLimits & { intakeThreads: number; bodyBytesMax: number }
   key: DigestKey
   otlp: OtlpOptions
   clock: Clock
@@ -50,20 +44,20 @@ export type Intake = {
 }
 
 export function createIntake(parts: IntakeParts): Intake {
-  return parts.threads === 1 ? inThisThread(parts) : inThreads(parts)
+  return parts.limits.intakeThreads === 1 ? inThisThread(parts) : inThreads(parts)
 }
 
 /** Everything in this thread: nothing costs less. */
 function inThisThread(parts: IntakeParts): Intake {
-  const { listeners, tls, key, clock, random, log } = parts
+  const { listeners, tls, key, clock, random, log, limits: connections } = parts
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
   const batch = createBatch()
   const readParts = createReadParts(key, parts.otlp)
-  const permits = new Permits()
+  const permits = new Permits(parts.limits.bodyBytesMax)
 
   async function receive(push: Push): Promise<Outcome> {
-    const digest = digestOf(key, push)
-    const known = ingest.withoutReading(digest)
+    const digest = readParts.digest(push)
+    const known = ingest.withoutReading(digest, push.sender)
     if (known !== null) return known
     const reason = readPush(readParts, push, batch)
     if (reason !== null) {
@@ -80,7 +74,7 @@ function inThisThread(parts: IntakeParts): Intake {
     return outcome
   }
 
-  const common = { listeners, tls, permits, clock, random, log }
+  const common = { listeners, tls, permits, clock, random, log, connections }
   const endpoint = createEndpoint({ ...common, ingest: receive, isShared: false })
   return {
     start: () => endpoint.start(),
@@ -97,16 +91,19 @@ function inThisThread(parts: IntakeParts): Intake {
 
 /** Threads that read, and this one, which judges. */
 function inThreads(parts: IntakeParts): Intake {
-  const { listeners, tls, threads, key, otlp, clock, log } = parts
+  const { listeners, tls, limits, key, otlp, clock, log } = parts
+  const threads = limits.intakeThreads
   const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
-  const permitBytes = Math.max(PERMIT_BYTES / threads, PERMIT_BYTES_MIN)
+  const permitBytes = Math.max(limits.bodyBytesMax / threads, PERMIT_BYTES_MIN)
   const pool = new Pool({
     key,
     otlp,
     tls,
     threads,
+    connections: limits,
     permitBytes,
-    take: async (arrival) => ingest.withoutReading(arrival.digest) ?? ingest.take(arrival),
+    take: async (arrival) =>
+      ingest.withoutReading(arrival.digest, arrival.sender) ?? ingest.take(arrival),
     onMalformed: ingest.countMalformed,
     log,
   })

@@ -1,4 +1,4 @@
-import type { PushDigest } from '../admit/replay.ts'
+import type { PushDigest } from '../admit/push-digest.ts'
 import type { LogFields } from '../base/log.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
 import type { KernelMemory } from '../kernel/kernel.ts'
@@ -6,6 +6,7 @@ import type { Outcome } from '../model/outcome.ts'
 import type { PlainRejections } from '../model/rejection.ts'
 import type { OtlpOptions } from '../otlp/options.ts'
 import type { RequestStatus } from '../status/sources.ts'
+import type { ConnectionLimits } from './endpoint.ts'
 import type { Listeners } from './listeners.ts'
 
 /** What an intake thread is started with. */
@@ -18,6 +19,7 @@ export type ThreadData = {
   /** One for each push that may be read and not judged yet. */
   memories: KernelMemory[]
   permitBytes: number
+  connections: ConnectionLimits
 }
 
 /** From an intake thread to the owner of the table. */

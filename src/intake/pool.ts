@@ -10,6 +10,7 @@ import type { DigestKey } from '../model/identity.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { OtlpOptions } from '../otlp/options.ts'
 import type { RequestStatus } from '../status/sources.ts'
+import type { ConnectionLimits } from './endpoint.ts'
 import type { Listeners } from './listeners.ts'
 import type { FromThread, ThreadData, ToThread } from './messages.ts'
 
@@ -22,6 +23,7 @@ export type PoolParts = {
   tls: TlsFiles | null
   threads: number
   permitBytes: number
+  connections: ConnectionLimits
   /** The batch is done with when it returns. */
   take: (arrival: Arrival) => Promise<Outcome>
   onMalformed: () => void
@@ -119,11 +121,12 @@ class Thread {
   #onListening = (_failure: string | null): void => {}
 
   constructor(listeners: Listeners, parts: PoolParts) {
-    const { key, otlp, tls, permitBytes } = parts
+    const { key, otlp, tls, permitBytes, connections } = parts
     this.#parts = parts
     this.#batches = Array.from({ length: BATCHES_PER_THREAD }, () => createBatch())
     const memories = this.#batches.map(({ kernel }) => kernel.memory)
-    const workerData: ThreadData = { listeners, tls, key, otlp, memories, permitBytes }
+    const common = { listeners, tls, key, otlp, memories, permitBytes }
+    const workerData: ThreadData = { ...common, connections }
     this.#worker = new Worker(parts.entry ?? ENTRY, { workerData })
     this.#worker.on('message', (message: FromThread) => this.#receive(message))
 

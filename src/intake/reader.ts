@@ -1,3 +1,4 @@
+import { createPushDigest } from '../admit/push-digest.ts'
 import { createRemoteWrite1Decoder } from '../decode/remote-write-1.ts'
 import { createRemoteWrite2Decoder } from '../decode/remote-write-2.ts'
 import type { ReadParts } from '../ingest.ts'
@@ -10,8 +11,10 @@ import { decompressInto, inspect } from '../wire/snappy.ts'
 
 /** All that it takes to read pushes, in whichever thread. */
 export function createReadParts(key: DigestKey, options: OtlpOptions): ReadParts {
+  const digest = createPushDigest(key)
   const otlp = createOtlpDecoder(key, options)
   return {
+    digest: ({ protocol, sender, body }) => digest(protocol, sender.cluster, body),
     inspect: (body) => inspect(body, PUSH_BYTES_MAX),
     decompress: (body, batch) => decompressInto(batch.kernel, body),
     decode: {

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import type { LogFields, Logger } from '../base/log.ts'
 import { release } from '../base/memory.ts'
-import { digestOf, type Push, readPush } from '../ingest.ts'
+import { type Push, readPush } from '../ingest.ts'
 import { AT_IS_IN_USE } from '../kernel/layout.ts'
 import { createBatch } from '../model/batch.ts'
 import type { Outcome } from '../model/outcome.ts'
@@ -18,7 +18,7 @@ import { createReadParts } from './reader.ts'
  * it over, then the owner's until the owner clears AT_IS_IN_USE; the answer comes later, when
  * the block is on disk.
  */
-const { listeners, tls, key, otlp, memories, permitBytes } = workerData as ThreadData
+const { listeners, tls, key, otlp, memories, permitBytes, connections } = workerData as ThreadData
 const port = parentPort!
 const post = (message: FromThread): void => port.postMessage(message)
 
@@ -37,6 +37,7 @@ const endpoint = createEndpoint({
   clock: systemClock,
   random: Math.random,
   log: createLog({}),
+  connections,
   isShared: true,
 })
 
@@ -76,7 +77,7 @@ async function ingest(push: Push): Promise<Outcome> {
 function handOver(push: Push, slot: number): Promise<Outcome> {
   const { bytes, rejections } = batches[slot]!
   const bodyBytes = push.body.length
-  const digest = digestOf(key, push)
+  const digest = parts.digest(push)
   // The kernel's memory has it, too.
   release(push.body)
   const id = ++lastId

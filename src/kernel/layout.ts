@@ -111,6 +111,7 @@ export const AT_FAMILY_COUNT = 7
 export const AT_MISNAMED_FIELDS = 8
 export const AT_IS_PLAIN = 9
 export const AT_HAS_POINTS = 10
+export const AT_HAS_DELTAS = 11
 /** How many registers a batch uses, and an empty one has at 0. */
 export const BATCH_REGISTERS = 16
 /** Bytes of labels that were written out, and how many of them are allowed. */

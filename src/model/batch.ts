@@ -7,6 +7,9 @@ const { ELEMENT_ROOM, SYMBOL_ROOM } = layout
 /** Words of a symbol's digest, and of a series' identity: 128 bits under a key of this process. */
 export const DIGEST_WORDS = 4
 
+/** In `samplePoint`: the value is a difference, and not yet the sum that a series has. */
+export const IS_DELTA = 2 ** 31
+
 /** What comes before the columns, because they lie in its memory. */
 class InKernel {
   readonly kernel: Kernel
@@ -74,7 +77,10 @@ export class Batch extends InKernel {
   readonly sampleHistogramStart = words(this, layout.SAMPLE_HISTOGRAM_START)
   readonly sampleHistogramEnd = words(this, layout.SAMPLE_HISTOGRAM_END)
 
-  /** Which data point of OTLP it is of, counted from 1; 0 for what was derived from others. */
+  /**
+   * Which data point of OTLP it is of, counted from 1, and IS_DELTA if it is one; 0 for what was
+   * derived from others. Samples of one point are neighbours.
+   */
   readonly samplePoint = words(this, layout.SAMPLE_POINT)
 
   /** What admission says: 1 when the sample goes into the block. */
@@ -187,6 +193,15 @@ export class Batch extends InKernel {
 
   set hasPoints(has: boolean) {
     this.kernel.registers[layout.AT_HAS_POINTS] = has ? 1 : 0
+  }
+
+  /** Whether there is a sample with IS_DELTA. */
+  get hasDeltas(): boolean {
+    return this.kernel.registers[layout.AT_HAS_DELTAS] === 1
+  }
+
+  set hasDeltas(has: boolean) {
+    this.kernel.registers[layout.AT_HAS_DELTAS] = has ? 1 : 0
   }
 
   /**

@@ -34,6 +34,8 @@ export class BaseLabels {
   /** Of all that it has. */
   epoch = 0
 
+  /** Filled again for each base. */
+  readonly #pool: BaseLabel[] = []
   readonly #stampOf = new Uint32Array(SYMBOL_ROOM)
   readonly #placeOf = new Uint32Array(SYMBOL_ROOM)
   #stamp = 0
@@ -65,7 +67,12 @@ export class BaseLabels {
     const place = this.has(name) ? this.#placeOf[name]! : this.all.length
     this.#stampOf[name] = this.#stamp
     this.#placeOf[name] = place
-    this.all[place] = { name, value, isWeak }
+    this.#pool[place] ??= { name: 0, value: 0, isWeak: false }
+    const label = this.#pool[place]
+    label.name = name
+    label.value = value
+    label.isWeak = isWeak
+    this.all[place] = label
   }
 
   settle({ symbolDigest, symbolStart, symbolEnd, symbolTraits }: Batch): void {

@@ -42,7 +42,7 @@ export class HistogramPoints {
     this.#readFields()
     if (!point.settle(metric, asNative ? 0 : request.known.le)) return
     const problem = this.#problem()
-    if (problem !== null) request.refuse('histogram-invalid', metric, () => problem)
+    if (problem !== null) refuse(request, metric, problem)
     else if (asNative) this.#addNative(metric)
     else this.#addClassic(metric)
   }
@@ -112,11 +112,6 @@ export class HistogramPoints {
     const hasExemplars = point.exemplars.count > 0
     const placed = hasExemplars ? placeExemplars(point, metric, this.#bounds) : NONE
     let next = 0
-    const addPlacedUpTo = (bucket: number): void => {
-      while (next < placed.length && placed[next]!.bucket <= bucket) {
-        addPlaced(point, placed[next++]!)
-      }
-    }
     const bounds = this.#counts.length === 0 ? 0 : this.#bounds.length
     const { words } = this.#counts
     if (bounds > 0) this.#writeBounds()
@@ -124,10 +119,10 @@ export class HistogramPoints {
     for (let i = 0; i < bounds; i++) {
       below += words[i * 2]! + words[i * 2 + 1]! * TWO_32
       point.addDouble(metric, name, this.#boundSymbols[i]!, below)
-      addPlacedUpTo(i)
+      next = addPlacedUpTo(point, placed, next, i)
     }
     point.addDouble(metric, name, texts.of('+Inf'), this.#count)
-    addPlacedUpTo(this.#bounds.length)
+    addPlacedUpTo(point, placed, next, this.#bounds.length)
   }
 
   /** Finds the symbols of the bounds, unless they are those of the point before. */
@@ -155,3 +150,14 @@ export class HistogramPoints {
 }
 
 const NONE: Placed[] = []
+
+function refuse(request: Point['request'], metric: Metric, problem: string): void {
+  request.refuse('histogram-invalid', metric, () => problem)
+}
+
+/** Adds exemplars to the series of `bucket`; returns the first one of a later bucket. */
+function addPlacedUpTo(point: Point, placed: Placed[], from: number, bucket: number): number {
+  let next = from
+  while (next < placed.length && placed[next]!.bucket <= bucket) addPlaced(point, placed[next++]!)
+  return next
+}

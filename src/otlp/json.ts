@@ -1,6 +1,7 @@
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { writeScalar } from './json-scalar.ts'
 import { type Field, fieldOf, REQUEST, type Schema } from './json-schema.ts'
+import { jsonTextOf } from './json-text.ts'
 
 /** Messages nest in messages; attributes may do so as deep as a sender likes. */
 const DEPTH_MAX = 100
@@ -15,10 +16,11 @@ class Problem extends Error {}
  * @see https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
  */
 export function otlpOfJson(body: Uint8Array): { bytes: Uint8Array } | { problem: string } {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8')
+  const read = jsonTextOf(Buffer.from(body.buffer, body.byteOffset, body.length))
+  if ('problem' in read) return read
   let parsed: unknown
   try {
-    parsed = JSON.parse(withExactIntegers(text))
+    parsed = JSON.parse(read.text)
   } catch (error) {
     return { problem: `the body is no JSON: ${(error as Error).message}` }
   }
@@ -30,21 +32,6 @@ export function otlpOfJson(body: Uint8Array): { bytes: Uint8Array } | { problem:
     throw error
   }
   return { bytes: writer.written() }
-}
-
-const LONG_INTEGER = /[:[,]\s*-?\d{16}/
-const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
-const IS_LONG_INTEGER = /^-?\d{16,}$/
-
-/**
- * Puts quotes around integers that a double would round, such as nanoseconds that somebody
- * writes as numbers: as text they may be read where integers are.
- */
-function withExactIntegers(text: string): string {
-  if (!LONG_INTEGER.test(text)) return text
-  return text.replace(STRING_OR_NUMBER, (found) =>
-    IS_LONG_INTEGER.test(found) ? `"${found}"` : found,
-  )
 }
 
 function writeMessage(

@@ -68,12 +68,20 @@ function isSame(shape: Shape, { own, count, base, extra }: ShapeOf): boolean {
 }
 
 function shapeOf(batch: Batch, { own, count, base, name, extra }: ShapeOf): Shape {
-  const ownNames = own.slice(0, count)
-  const names = [...ownNames, ...(base?.names ?? []), name, ...(extra === 0 ? [] : [extra])]
-  const order = Uint32Array.from(names, (_, i) => i).sort((one, other) =>
-    compareSymbols(batch, names[one]!, names[other]!),
-  )
+  const baseNames = base === null ? NO_NAMES : base.names
+  const total = count + baseNames.length + (extra === 0 ? 1 : 2)
+  const order = new Uint32Array(total)
+  const nameAt = (place: number): number => {
+    if (place < count) return own[place]!
+    const inBase = place - count
+    if (inBase < baseNames.length) return baseNames[inBase]!
+    return inBase === baseNames.length ? name : extra
+  }
+  for (let place = 0; place < total; place++) order[place] = place
+  order.sort((one, other) => compareSymbols(batch, nameAt(one), nameAt(other)))
   const ownAt = new Uint32Array(count)
-  for (const [at, place] of order.entries()) if (place < count) ownAt[place] = at
-  return { own: ownNames, extra, baseVersion: versionOf(base), order, ownAt }
+  for (let at = 0; at < total; at++) if (order[at]! < count) ownAt[order[at]!] = at
+  return { own: own.slice(0, count), extra, baseVersion: versionOf(base), order, ownAt }
 }
+
+const NO_NAMES: readonly number[] = []

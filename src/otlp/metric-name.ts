@@ -37,7 +37,7 @@ export function metricNameOf(
     case 'NoUTF8EscapingWithSuffixes':
       return [name, ...rawSuffixes(unit, kind)].join('_')
     case 'UnderscoreEscapingWithoutSuffixes':
-      return notFromDigit(tokensOf(name, /[^A-Za-z0-9:_]+/u).join('_'))
+      return notUnderscoresAlone(notFromDigit(tokensOf(name, /[^A-Za-z0-9:_]+/u).join('_')))
     case 'UnderscoreEscapingWithSuffixes':
       return notFromDigit(withSuffixes(tokensOf(name, /[^A-Za-z0-9:]+/u), unit, kind).join('_'))
   }
@@ -49,6 +49,11 @@ function tokensOf(name: string, separators: RegExp): string[] {
 
 function notFromDigit(name: string): string {
   return /^[0-9]/.test(name) ? `_${name}` : name
+}
+
+/** Which say nothing, and are no name to Prometheus. */
+function notUnderscoresAlone(name: string): string {
+  return /^_+$/.test(name) ? '' : name
 }
 
 /** As they are, whatever the name already ends with. */

@@ -19,6 +19,7 @@ const SUMMARIES = 0x5a
 const DELTA = 1
 const CUMULATIVE = 2
 const ASK_FOR_CUMULATIVE = 'configure the sender to export cumulative values'
+const OR_SUM = ', or have them added up here: otlp.delta: cumulative'
 
 /** A range of the body. */
 type Range = { from: number; to: number }
@@ -80,10 +81,9 @@ export class MetricReader {
   #readFields(): number {
     const { reader } = this.#point.request
     let kind = 0
-    for (const range of [this.#name, this.#description, this.#unit]) {
-      range.from = 0
-      range.to = 0
-    }
+    clear(this.#name)
+    clear(this.#description)
+    clear(this.#unit)
     while (reader.hasMore()) {
       const tag = reader.uint32()
       if (tag === NAME) this.#readRange(this.#name)
@@ -138,14 +138,19 @@ export class MetricReader {
   #describe(kind: number, unit: number): Metric {
     const { texts, batch, names } = this.#point.request
     const counts = kind === SUMS && this.#isMonotonic
+    const isDelta = this.#temporality === DELTA && hasTemporality(kind)
     const nameKind: NameKind = counts ? 'counter' : kind === GAUGES ? 'gauge' : 'other'
     const sent = texts.text(this.#name.from, this.#name.to)
     const text = names.of(sent, texts.text(this.#unit.from, this.#unit.to), nameKind)
     return {
-      ...{ text, unit, name: texts.of(text), help: symbolOf(batch, this.#description) },
+      text,
+      unit,
+      name: texts.of(text),
+      help: symbolOf(batch, this.#description),
       type: typeOf(kind, this.#isMonotonic),
       hasExemplars: kind !== GAUGES && kind !== SUMMARIES,
-      hasStart: counts || kind === HISTOGRAMS || kind === EXPONENTIAL || kind === SUMMARIES,
+      hasStart: counts || isDelta || kind >= HISTOGRAMS,
+      isDelta,
       suffixed: { sum: 0, count: 0, bucket: 0 },
       problem: null,
     }
@@ -159,11 +164,14 @@ export class MetricReader {
       const why = `of the metric name ${shown} nothing is left: name it in ASCII`
       return { reason: 'name-missing', text: sent === '' ? 'a metric without a name' : why }
     }
-    const hasTemporality = kind === SUMS || kind === HISTOGRAMS || kind === EXPONENTIAL
-    if (!hasTemporality || this.#temporality === CUMULATIVE) return null
-    const isDelta = this.#temporality === DELTA
-    const which = isDelta ? 'delta temporality' : 'no temporality that is known'
-    return { reason: 'temporality', text: `${which}: ${ASK_FOR_CUMULATIVE}` }
+    if (!hasTemporality(kind) || this.#temporality === CUMULATIVE) return null
+    if (this.#temporality === DELTA) {
+      if (this.#point.request.options.delta !== null) return null
+      const why = `delta temporality: ${ASK_FOR_CUMULATIVE}${OR_SUM}`
+      return { reason: 'temporality', text: why }
+    }
+    const why = `no temporality that is known: ${ASK_FOR_CUMULATIVE}`
+    return { reason: 'temporality', text: why }
   }
 
   #readPoints(kind: number, metric: Metric): void {
@@ -184,10 +192,19 @@ export class MetricReader {
   }
 }
 
+function clear(range: Range): void {
+  range.from = 0
+  range.to = 0
+}
+
 function isData(tag: number): boolean {
   return (
     tag === GAUGES || tag === SUMS || tag === HISTOGRAMS || tag === EXPONENTIAL || tag === SUMMARIES
   )
+}
+
+function hasTemporality(kind: number): boolean {
+  return kind === SUMS || kind === HISTOGRAMS || kind === EXPONENTIAL
 }
 
 function typeOf(kind: number, isMonotonic: boolean): number {

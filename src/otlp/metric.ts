@@ -13,6 +13,8 @@ export type Metric = {
   hasExemplars: boolean
   /** Whether a start time means that it counts from there. */
   hasStart: boolean
+  /** Whether its values are differences, which somebody has to add up. */
+  isDelta: boolean
   /** Symbols of the name with a suffix, 0 until somebody asks. */
   suffixed: { sum: number; count: number; bucket: number }
   /** Why none of its points can be taken, or null. */

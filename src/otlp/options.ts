@@ -7,7 +7,15 @@ export const TRANSLATION_STRATEGIES = [
 ] as const
 export type TranslationStrategy = (typeof TRANSLATION_STRATEGIES)[number]
 
-/** The section `otlp` of the configuration, as Prometheus has it. */
+/** How differences become sums. */
+export type DeltaOptions = {
+  /** So many are kept; a native histogram counts as one for every four of its buckets, too. */
+  readonly seriesMax: number
+  /** One to which nothing was added for so long begins anew. */
+  readonly staleSeconds: number
+}
+
+/** The section `otlp` of the configuration, as Prometheus has it; `delta` is our own. */
 export type OtlpOptions = {
   readonly translationStrategy: TranslationStrategy
   /** Resource attributes that become labels of each series, by their original keys. */
@@ -24,6 +32,8 @@ export type OtlpOptions = {
   readonly labelNameUnderscoreSanitization: boolean
   /** `a..b` becomes `a__b`, and not `a_b`. */
   readonly labelNamePreserveMultipleUnderscores: boolean
+  /** Null: points of delta temporality are refused. */
+  readonly delta: DeltaOptions | null
 }
 
 export const OTLP_DEFAULTS: OtlpOptions = {
@@ -36,6 +46,7 @@ export const OTLP_DEFAULTS: OtlpOptions = {
   promoteScopeMetadata: false,
   labelNameUnderscoreSanitization: true,
   labelNamePreserveMultipleUnderscores: true,
+  delta: null,
 }
 
 export function escapesNames({ translationStrategy }: OtlpOptions): boolean {

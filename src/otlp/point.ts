@@ -68,25 +68,30 @@ export class Point {
       request.refuse(reason, metric, () => text)
       return false
     }
-    if (timestampMs === 0) {
-      request.refuse('timestamp-invalid', metric, () => 'a point without time_unix_nano')
-      return false
-    }
-    if (timestampMs > Number.MAX_SAFE_INTEGER) {
-      const why = () => `the time ${timestampMs} ms is beyond 2^53`
-      request.refuse('timestamp-invalid', metric, why)
-      return false
-    }
+    if (timestampMs === 0 || timestampMs > Number.MAX_SAFE_INTEGER) return this.#refuseTime(metric)
     if (pointAttributes.count > ATTRIBUTES_MAX) {
       request.refuse('label-invalid', metric, () => `more than ${ATTRIBUTES_MAX} attributes`)
       return false
     }
-    if (labels.settle(pointAttributes, extra)) {
-      if (!metric.hasStart) this.startMs = 0
-      return true
-    }
+    if (!labels.settle(pointAttributes, extra)) return this.#refuseLabels(metric)
+    if (!metric.hasStart) this.startMs = 0
+    return true
+  }
+
+  // In functions of their own: what such a closure sees is an object for each call otherwise.
+  #refuseTime(metric: Metric): false {
+    const { timestampMs } = this
+    const isMissing = timestampMs === 0
+    const why = () =>
+      isMissing ? 'a point without time_unix_nano' : `the time ${timestampMs} ms is beyond 2^53`
+    this.request.refuse('timestamp-invalid', metric, why)
+    return false
+  }
+
+  #refuseLabels(metric: Metric): false {
+    const { labels } = this.request
     const why = () => `a key that is empty, or text that is not UTF-8, among ${labels.describe()}`
-    request.refuse('label-invalid', metric, why)
+    this.request.refuse('label-invalid', metric, why)
     return false
   }
 

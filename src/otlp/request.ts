@@ -3,7 +3,7 @@ import { HistogramDecoder } from '../decode/histogram.ts'
 import { LabelList } from '../decode/labels.ts'
 import type { RequestLimits } from '../decode/limits.ts'
 import { addSymbol } from '../decode/symbols.ts'
-import { type Batch, clearBatch, DIGEST_WORDS } from '../model/batch.ts'
+import { type Batch, clearBatch, DIGEST_WORDS, IS_DELTA } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { RejectReason } from '../model/rejection.ts'
 import { ProtobufReader } from '../wire/protobuf-reader.ts'
@@ -109,6 +109,10 @@ export class OtlpRequest {
    */
   addSeries(metric: Metric, name: number, extra: number): void {
     const { batch, labels } = this
+    if (metric.isDelta) {
+      this.#point = (this.#point | IS_DELTA) >>> 0
+      batch.hasDeltas = true
+    }
     const series = batch.seriesCount++
     if (series === this.limits.elements) this.#failFull('series')
     batch.seriesLabelStart[series] = batch.labelRefCount

@@ -1,13 +1,9 @@
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
-import { ATTRIBUTES_MAX, type AttributeList, createAttributeList } from './attributes.ts'
+import { ATTRIBUTES_MAX, createAttributeList } from './attributes.ts'
 import { BaseLabels } from './base-labels.ts'
 import { GAUGE, type Metric } from './metric.ts'
 import type { OtlpRequest } from './request.ts'
-
-const IDENTIFYING = ['service.namespace', 'service.name', 'service.instance.id']
-
-/** Symbols of a label. */
-type Label = { name: number; value: number }
+import { ResourceKeys } from './resource-keys.ts'
 
 /**
  * Where points come from: what of it becomes labels of each series, and `target_info`, which
@@ -18,21 +14,29 @@ type Label = { name: number; value: number }
 export class Resource {
   readonly #request: OtlpRequest
   readonly #list = createAttributeList()
-  /** The attributes that identify, and their places in the list. */
-  readonly #identifying = new Map<string, number>()
+  readonly #keys: ResourceKeys
   /** What `target_info` has beside the attributes. */
   readonly #target = new BaseLabels()
-  #promoted: Label[] = []
+  /** The attributes that it has, and the metric itself once somebody asked. */
+  readonly #left = createAttributeList()
+  #targetInfo: Metric | null = null
+  /** Symbols. */
   #job: number | null = null
   #instance: number | null = null
+  /** The last namespace and name, and the job that they make. */
+  readonly #joined = { namespace: 0, name: 0, job: 0 }
 
   constructor(request: OtlpRequest) {
     this.#request = request
+    this.#keys = new ResourceKeys(request.options, request.texts)
   }
 
   beginRequest(): void {
     this.#request.attributes.forget(this.#list)
+    this.#keys.beginRequest(this.#request.batch)
     this.#target.forget()
+    this.#targetInfo = null
+    this.#joined.job = 0
   }
 
   begin(): void {
@@ -53,40 +57,33 @@ export class Resource {
 
   /** All of it was read. */
   settle(): void {
-    const { texts, options } = this.#request
-    const { count, keys, names, values } = this.#list
-    const promoted: { key: string; label: Label }[] = []
-    this.#identifying.clear()
-    for (let i = 0; i < count; i++) {
-      const key = texts.textOf(keys[i]!)
-      if (IDENTIFYING.includes(key) && !this.#identifying.has(key)) this.#identifying.set(key, i)
-      if (isPromoted(key, options)) {
-        promoted.push({ key, label: { name: names[i]!, value: values[i]! } })
-      }
-    }
-    promoted.sort((one, other) => Buffer.compare(Buffer.from(one.key), Buffer.from(other.key)))
-    this.#promoted = promoted.map(({ label }) => label)
-    this.#job = this.#jobOf()
-    this.#instance = this.#valueOf('service.instance.id')
+    this.#keys.settle(this.#list)
+    const { namespace, name, instance } = this.#keys
+    this.#job = this.#jobOf(this.#valueAt(namespace), this.#valueAt(name))
+    this.#instance = this.#valueAt(instance)
   }
 
-  #valueOf(key: string): number | null {
-    const place = this.#identifying.get(key)
-    return place === undefined ? null : this.#list.values[place]!
+  #valueAt(place: number): number | null {
+    return place < 0 ? null : this.#list.values[place]!
   }
 
-  #jobOf(): number | null {
-    const { texts } = this.#request
-    const name = this.#valueOf('service.name')
-    const namespace = this.#valueOf('service.namespace')
+  #jobOf(namespace: number | null, name: number | null): number | null {
     if (name === null || namespace === null) return name
-    return texts.of(`${texts.textOf(namespace)}/${texts.textOf(name)}`)
+    const joined = this.#joined
+    if (joined.job === 0 || joined.namespace !== namespace || joined.name !== name) {
+      const { texts } = this.#request
+      joined.namespace = namespace
+      joined.name = name
+      joined.job = texts.of(`${texts.textOf(namespace)}/${texts.textOf(name)}`)
+    }
+    return joined.job
   }
 
   /** Adds to the labels that all points have. */
   addLabels(): void {
     const { base } = this.#request.labels
-    for (const { name, value } of this.#promoted) base.setWeak(name, value)
+    const { names, values } = this.#list
+    for (const place of this.#keys.promoted) base.setWeak(names[place]!, values[place]!)
     this.#addTarget(base)
   }
 
@@ -101,35 +98,42 @@ export class Resource {
    * The same is said with each push; a repetition is dropped as a duplicate.
    */
   addTargetInfo(timestampMs: number): void {
-    const { labels, batch, known } = this.#request
-    const others = this.#list.count - this.#identifying.size
+    const { labels, batch } = this.#request
+    const others = this.#list.count - this.#keys.identifying
     if (others === 0) return
     this.#request.beginDerived()
     const base = this.#target
     base.begin()
     this.#addTarget(base)
     base.settle(batch)
-    const listed = this.#listed()
-    const own = listed.names.subarray(0, listed.count)
-    const hasTarget = base.all.length > 0 || own.includes(known.job)
-    if ((!hasTarget && !own.includes(known.instance)) || !labels.settle(listed, 0, base)) return
-    const metric = this.#targetInfo()
+    this.#fillLeft()
+    if (base.all.length === 0 && !this.#namesTarget()) return
+    if (!labels.settle(this.#left, 0, base)) return
+    this.#targetInfo ??= this.#describe()
+    const metric = this.#targetInfo
     this.#request.addSeries(metric, metric.name, 0)
     this.#request.addDouble(timestampMs, 0, 1)
   }
 
-  /** The attributes that `target_info` has. */
-  #listed(): AttributeList {
-    if (this.#request.options.keepIdentifyingResourceAttributes) return this.#list
-    const { count, keys, names, values } = this.#list
-    const isLeft = (_: number, i: number): boolean =>
-      !IDENTIFYING.includes(this.#request.texts.textOf(keys[i]!))
-    const left = (column: Uint32Array): Uint32Array => column.subarray(0, count).filter(isLeft)
-    const kept = left(keys)
-    return { count: kept.length, keys: kept, names: left(names), values: left(values) }
+  #fillLeft(): void {
+    const { keys, names, values } = this.#list
+    const left = this.#left
+    left.count = 0
+    for (const place of this.#keys.left) {
+      left.keys[left.count] = keys[place]!
+      left.names[left.count] = names[place]!
+      left.values[left.count++] = values[place]!
+    }
   }
 
-  #targetInfo(): Metric {
+  /** Whether an attribute says whose it is. */
+  #namesTarget(): boolean {
+    const { known } = this.#request
+    const own = this.#left.names.subarray(0, this.#left.count)
+    return own.includes(known.job) || own.includes(known.instance)
+  }
+
+  #describe(): Metric {
     const { texts } = this.#request
     return {
       text: 'target_info',
@@ -139,13 +143,9 @@ export class Resource {
       type: GAUGE,
       hasExemplars: false,
       hasStart: false,
+      isDelta: false,
       suffixed: { sum: 0, count: 0, bucket: 0 },
       problem: null,
     }
   }
-}
-
-function isPromoted(key: string, options: OtlpRequest['options']): boolean {
-  if (options.promoteAllResourceAttributes) return !options.ignoreResourceAttributes.includes(key)
-  return options.promoteResourceAttributes.includes(key)
 }

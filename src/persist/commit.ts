@@ -20,6 +20,8 @@ export class GroupCommit<Group> {
   readonly #parts: CommitParts<Group>
   /** Those who wait for the group that is taken next. */
   #waiting: PromiseWithResolvers<void> | undefined
+  /** Those who wait for the group that is being written. */
+  #written: PromiseWithResolvers<void> | undefined
   #isRunning = false
 
   constructor(parts: CommitParts<Group>) {
@@ -34,11 +36,25 @@ export class GroupCommit<Group> {
     return promise
   }
 
+  /**
+   * Whoever waits now is told `error`, and nothing else changes: what is being written goes on, and
+   * what waits to be written is written next.
+   */
+  refuseWaiting(error: Error): void {
+    this.#written?.reject(error)
+    if (this.#waiting === undefined) return
+    this.#waiting.reject(error)
+    this.#waiting = Promise.withResolvers()
+    // Perhaps nobody joins it.
+    this.#waiting.promise.catch(() => undefined)
+  }
+
   async #run(): Promise<void> {
     this.#isRunning = true
     // Whoever asked may not be done with its synchronous stretch.
     await undefined
     for (let waiting = this.#nextWaiting(); waiting !== undefined; waiting = this.#nextWaiting()) {
+      this.#written = waiting
       const group = this.#parts.take()
       try {
         await this.#parts.write(group)
@@ -53,6 +69,7 @@ export class GroupCommit<Group> {
       }
       waiting.resolve()
     }
+    this.#written = undefined
     this.#isRunning = false
   }
 

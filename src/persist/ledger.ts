@@ -11,8 +11,9 @@ export type Loss = {
    * - `evicted`: they made room, because `storage.on_full` says so
    * - `damaged`: their blocks are not in the log any more
    * - `discarded`: taken out of quarantine, by a person or for want of room
+   * - `parked`: the destination is not configured any more, and did not come back in time
    */
-  kind: 'evicted' | 'damaged' | 'discarded'
+  kind: 'evicted' | 'damaged' | 'discarded' | 'parked'
   samples: number
   /** Numbers of blocks; the samples are in these, though not all that is in these is lost. */
   fromBlock: number

@@ -34,9 +34,13 @@ const POLL_MS = 20
  * must share their process numbers, or there must be one of them only.
  *
  * @throws LOG_LOCKED when another process that is alive has it
+ * @throws LOG_FAILED when nothing can be written to the directory
  */
 export async function acquireLock(directory: string, clock: Clock): Promise<Lock> {
-  const ticket = await showTicket(directory)
+  const ticket = await showTicket(directory).catch((cause: Error) => {
+    const message = `cannot write to ${directory}: ${cause.message}; see that its disk has room`
+    throw new SluiceError('LOG_FAILED', message, { cause })
+  })
   const path = join(directory, `lock.${ticket}`)
   try {
     for (let leftMs = PATIENCE_MS; ; leftMs -= POLL_MS) {
@@ -61,8 +65,8 @@ async function showTicket(directory: string): Promise<number> {
   const owner: Owner = await ownerOf(process.pid)
   // Two locks in one process must not write to one draft.
   const draft = join(directory, `lock.draft-${process.pid}-${process.hrtime.bigint()}`)
-  await writeFile(draft, JSON.stringify(owner), { flag: 'wx', mode: 0o600 })
   try {
+    await writeFile(draft, JSON.stringify(owner), { flag: 'wx', mode: 0o600 })
     for (;;) {
       const ticket = Math.max(0, ...(await listTickets(directory))) + 1
       try {

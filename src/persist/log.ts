@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { BufferPool } from '../base/buffer-pool.ts'
 import type { Disk } from '../base/disk.ts'
-import { assert, SluiceError } from '../base/errors.ts'
+import { assert, type SluiceError } from '../base/errors.ts'
 import { GroupCommit } from './commit.ts'
 import { CommitWaiters } from './commit-waiters.ts'
+import { onceForEachPlace } from './damages.ts'
 import { addRecord, emptyGroup, type Group, nextLsnOf } from './group.ts'
+import { closedError, writeFailed } from './log-errors.ts'
+import { holdsStore, inPlace, isUnderItsName } from './place.ts'
 import { LogReader } from './reader.ts'
 import { type Recovered, recover } from './recovery.ts'
 import { READ_AHEAD_BYTES } from './scan.ts'
 import { type Damage, SEGMENT_BYTES, type Segment, STORE_ID_BYTES, seedOf } from './segment.ts'
+import { Segments } from './segments.ts'
 import { TAIL_BYTES, Tail } from './tail.ts'
 import { SegmentWriter } from './writer.ts'
 
@@ -53,6 +57,7 @@ const POOL_BYTES = 8 * 1024 * 1024
  */
 export class Log {
   readonly #options: LogOptions
+  readonly #storeId: string
   readonly #seed: number
   readonly #writer: SegmentWriter
   readonly #commits: GroupCommit<Group>
@@ -60,13 +65,13 @@ export class Log {
   readonly #tail: Tail
   readonly #pool = new BufferPool(POOL_BYTES)
   readonly #reportDamage: (damage: Damage) => void
-  /** Those with committed records, in order. */
-  readonly #segments: Segment[]
+  readonly #segments: Segments
   #pending: Group
+  /** The group that is being written. */
+  #writing: Group | null = null
   #committedLsn: number
   #committedChain: number
   #failuresInARow = 0
-  #release: Promise<void> = Promise.resolve()
   #state: 'open' | 'closing' | 'closed' = 'open'
 
   private constructor(
@@ -79,11 +84,12 @@ export class Log {
     this.#options = options
     this.#tail = new Tail(options.tailBytes ?? TAIL_BYTES)
     this.#reportDamage = reportDamage
+    this.#storeId = storeId
     this.#seed = seedOf(storeId)
     this.#writer = new SegmentWriter({ disk, directory, storeId, segmentBytes, leftover, foreign })
-    this.#segments = recovered.segments
+    this.#segments = new Segments(disk, directory, recovered.segments)
     const nextLsn = Math.max(recovered.nextLsn, nextLsnMin)
-    const last = this.#segments.at(-1)
+    const { last } = this.#segments
     if (last) last.endLsn = nextLsn
     this.#committedLsn = nextLsn - 1
     this.#committedChain = chain
@@ -123,22 +129,37 @@ export class Log {
 
   /** The lowest LSN that is still held; one above `committedLsn` when there is none. */
   get oldestLsn(): number {
-    return this.#segments[0]?.firstLsn ?? this.#committedLsn + 1
+    return this.#segments.oldest?.firstLsn ?? this.#committedLsn + 1
   }
 
   /** Where the segment behind the oldest one begins; null when there is one segment or none. */
   get secondSegmentLsn(): number | null {
-    return this.#segments[1]?.firstLsn ?? null
+    return this.#segments.second?.firstLsn ?? null
   }
 
   /** What the segments take of the disk, for the quota. */
   get sizeBytes(): number {
-    return this.#segments.reduce((bytes, segment) => bytes + segment.fileBytes, 0)
+    return this.#segments.sizeBytes
   }
 
   /** Two commits in a row have failed, the last one in a new file; true until one succeeds. */
   get isFailed(): boolean {
     return this.#failuresInARow >= 2
+  }
+
+  /** The disk has been seen to work: not failed any more, until the next commit fails. */
+  trust(): void {
+    this.#failuresInARow = Math.min(1, this.#failuresInARow)
+  }
+
+  /** The group that is being written, as a thing to compare with; null when there is none. */
+  get writing(): object | null {
+    return this.#writing
+  }
+
+  /** What lies in memory and not on disk. */
+  get uncommittedBytes(): number {
+    return this.#pending.bytes + (this.#writing?.bytes ?? 0)
   }
 
   /**
@@ -160,18 +181,37 @@ export class Log {
     return this.#commits.request()
   }
 
+  /**
+   * Those who wait for a commit are refused now. What they wait for goes on all the same: it may
+   * still come to be on disk, and then what was judged on the strength of it holds.
+   */
+  refuseWaiting(error: SluiceError): void {
+    this.#commits.refuseWaiting(error)
+  }
+
+  /**
+   * Whether the log's directory is still under its name. When only the file is not that is being
+   * written, the next group begins another. Rejects when the disk does not say.
+   */
+  async isInPlace(): Promise<boolean> {
+    const { disk, directory } = this.#options
+    if (!(await holdsStore(disk, directory, this.#storeId))) return false
+    const { last } = this.#segments
+    if (last !== undefined && !(await isUnderItsName(disk, last))) this.#writer.leave(last)
+    return true
+  }
+
   /** Committed records from `fromLsn` on, or from the oldest that is left. */
   reader(fromLsn: number): LogReader {
-    const { disk, readAheadBytes = READ_AHEAD_BYTES } = this.#options
+    const { disk, directory, readAheadBytes = READ_AHEAD_BYTES } = this.#options
     const view = {
-      disk,
+      disk: inPlace(disk, directory, this.#storeId),
       seed: this.#seed,
       readAheadBytes,
       pool: this.#pool,
       committedLsn: () => this.#committedLsn,
       recent: (lsn: number) => this.#tail.find(lsn),
-      segmentAt: (lsn: number) =>
-        this.#segments.findLast(({ firstLsn }) => firstLsn <= lsn) ?? this.#segments[0],
+      segmentAt: (lsn: number) => this.#segments.at(lsn),
       isReleased: ({ firstLsn }: Segment) => firstLsn < this.oldestLsn,
       reportDamage: this.#reportDamage,
     }
@@ -192,22 +232,16 @@ export class Log {
 
   /** What the segments take that hold nothing but records below `lsn`. */
   bytesBelow(lsn: number): number {
-    let bytes = 0
-    for (let i = 1; i < this.#segments.length && this.#segments[i]!.firstLsn <= lsn; i++) {
-      bytes += this.#segments[i - 1]!.fileBytes
-    }
-    return bytes
+    return this.#segments.bytesBelow(lsn)
   }
 
   /**
    * Records below `lsn` are not needed any more: deletes segments that hold nothing else, the
    * oldest first, until such segments take no more than `keptBytes`. The last segment always
-   * stays, because it keeps the count.
+   * stays.
    */
   release(lsn: number, keptBytes = 0): Promise<void> {
-    const release = this.#release.then(() => this.#releaseBelow(lsn, keptBytes))
-    this.#release = release.catch(() => undefined)
-    return release
+    return this.#segments.release(lsn, keptBytes)
   }
 
   /**
@@ -222,7 +256,7 @@ export class Log {
       await commit
     } finally {
       this.#state = 'closed'
-      await this.#release
+      await this.#segments.idle()
       await this.#writer.abandon()
       this.#waiters.rejectAll(closedError())
     }
@@ -238,8 +272,11 @@ export class Log {
   async #write(group: Group): Promise<void> {
     // Nothing but duplicates of what is committed by now.
     if (group.recordCount === 0) return
-    const segment = await this.#writer.write(group)
-    if (segment !== this.#segments.at(-1)) this.#segments.push(segment)
+    this.#writing = group
+    const segment = await this.#writer.write(group).finally(() => {
+      this.#writing = null
+    })
+    if (segment !== this.#segments.last) this.#segments.add(segment)
     segment.readableBytes = segment.fileBytes
     segment.endLsn = nextLsnOf(group)
     this.#committedLsn = segment.endLsn - 1
@@ -254,45 +291,8 @@ export class Log {
     this.#failuresInARow += 1
     void this.#writer.abandon()
     this.#pending = emptyGroup(this.#committedLsn + 1, this.#committedChain)
-    const message = cause instanceof Error ? cause.message : String(cause)
-    const error = new SluiceError(
-      'LOG_FAILED',
-      `cannot write to the log in ${this.#options.directory}: ${message}; what was waiting is ` +
-        'refused, and the next commit tries a new file; see that the disk has room and is sound',
-      { cause },
-    )
+    const error = writeFailed(this.#options.directory, cause)
     this.#options.onFailed?.(error)
     return error
   }
-
-  async #releaseBelow(lsn: number, keptBytes: number): Promise<void> {
-    const { disk, directory } = this.#options
-    while (this.bytesBelow(lsn) > keptBytes) {
-      // Out of the list first, so that no reader opens it any more.
-      const oldest = this.#segments.shift()!
-      try {
-        await disk.remove(oldest.path)
-      } catch (error) {
-        this.#segments.unshift(oldest)
-        throw error
-      }
-      // One by one, so that a power cut cannot leave a hole in the middle.
-      await disk.syncDirectory(directory)
-    }
-  }
-}
-
-/** The same place is met again by every reader that comes by. */
-function onceForEachPlace(onDamage: (damage: Damage) => void): (damage: Damage) => void {
-  const places = new Set<string>()
-  return (damage) => {
-    const place = `${damage.segment}/${damage.fromLsn}/${damage.reason}`
-    if (places.has(place)) return
-    places.add(place)
-    onDamage(damage)
-  }
-}
-
-function closedError(): SluiceError {
-  return new SluiceError('LOG_FAILED', 'the log is closed')
 }

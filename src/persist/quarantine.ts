@@ -1,7 +1,8 @@
 import { assert } from '../base/errors.ts'
 import { copyOf } from '../base/memory.ts'
-import { add, type Counts, minus, noCounts } from '../model/counts.ts'
+import { add, type Counts, minus, noCounts, samplesOf } from '../model/counts.ts'
 import type { Log } from './log.ts'
+import { type QuarantineHole, QuarantineHoles } from './quarantine-holes.ts'
 import type { LogRecord } from './reader.ts'
 
 /** What was refused, and all that helps to find out why. */
@@ -23,6 +24,9 @@ export type QuarantineHead = {
   series: string | null
 }
 
+/** What is written of an entry: with the samples of all that came before, a hole has a size. */
+type WrittenHead = QuarantineHead & { samplesBefore?: number }
+
 export type QuarantineEntry = QuarantineHead & {
   /** Never given twice. */
   id: number
@@ -37,6 +41,8 @@ export type QuarantineParts = {
   entriesMax: number
   /** Entries that nobody had looked at and that had to make room for new ones. */
   onEvicted: (entries: readonly QuarantineEntry[]) => void
+  /** Told once of each hole. */
+  onDamage: (hole: QuarantineHole) => void
 }
 
 const ENTRY_RECORD = 1
@@ -58,22 +64,30 @@ export class Quarantine {
   held: Counts = noCounts()
   /** Elements that have left it without having arrived. */
   readonly discarded: Counts = noCounts()
+  /** Samples in all entries so far, also those that have left. */
+  #samples = 0
 
   private constructor(parts: QuarantineParts) {
     this.#parts = parts
   }
 
-  /** Reads what there is; damaged entries are left out, and the log has reported them. */
+  /** Reads what there is; damaged entries are left out and told. */
   static async open(parts: QuarantineParts): Promise<Quarantine> {
     const quarantine = new Quarantine(parts)
+    const holes = new QuarantineHoles()
     const reader = parts.log.reader(1)
     try {
       for (let record = await reader.next(); record; record = await reader.next()) {
-        quarantine.#take(record)
+        quarantine.#take(record, holes)
       }
     } finally {
       await reader.close()
     }
+    quarantine.#samples = holes.samples
+    const found = holes.open()
+    for (const hole of found) parts.onDamage(hole)
+    // So that it is not told again. When that cannot be written, it is.
+    if (found.length > 0) await quarantine.#writeRemoved(holes.ids()).catch(() => undefined)
     return quarantine
   }
 
@@ -97,8 +111,15 @@ export class Quarantine {
    */
   async add(head: QuarantineHead, message: Uint8Array): Promise<void> {
     const { log } = this.#parts
-    const id = log.append(ENTRY_RECORD, encode(head, message))
-    await log.commit()
+    const samples = samplesOf(head.lost)
+    const id = log.append(ENTRY_RECORD, encode({ ...head, samplesBefore: this.#samples }, message))
+    this.#samples += samples
+    try {
+      await log.commit()
+    } catch (error) {
+      this.#samples -= samples
+      throw error
+    }
     this.#hold({ ...head, id, messageBytes: message.length })
     await this.#makeRoom()
   }
@@ -123,8 +144,7 @@ export class Quarantine {
     const { log } = this.#parts
     const known = ids.filter((id) => this.#entries.has(id))
     if (known.length === 0) return []
-    log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify(known))])
-    await log.commit()
+    await this.#writeRemoved(known)
     const removed = known.flatMap((id) => this.#forget(id) ?? [])
     if (!hasArrived) for (const { lost } of removed) add(this.discarded, lost)
     await log.release(this.#oldestId)
@@ -136,6 +156,12 @@ export class Quarantine {
     // In this order, so that a crash between the two leaves it twice and not at all never.
     await this.add(head, message)
     await this.remove([id], true)
+  }
+
+  async #writeRemoved(ids: readonly number[]): Promise<void> {
+    const { log } = this.#parts
+    log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify(ids))])
+    await log.commit()
   }
 
   get #oldestId(): number {
@@ -158,14 +184,17 @@ export class Quarantine {
     if (evicted.length > 0) onEvicted(evicted)
   }
 
-  #take({ lsn, type, payload }: LogRecord): void {
+  #take({ lsn, type, payload }: LogRecord, holes: QuarantineHoles): void {
     if (type === ENTRY_RECORD) {
       const found = decode(payload)
       if (found === null) return
-      this.#hold({ ...found.head, id: lsn, messageBytes: found.message.length })
+      const { samplesBefore, ...head } = found.head
+      holes.entry(lsn, head, samplesBefore)
+      this.#hold({ ...head, id: lsn, messageBytes: found.message.length })
     } else if (type === REMOVED_RECORD) {
       const ids: unknown = JSON.parse(Buffer.from(payload).toString('utf8'))
       assert(Array.isArray(ids), 'what was removed is a list of ids')
+      holes.removed(lsn, ids)
       for (const id of ids) this.#forget(id)
     }
   }
@@ -184,17 +213,17 @@ export class Quarantine {
   }
 }
 
-function encode(head: QuarantineHead, message: Uint8Array): Uint8Array[] {
+function encode(head: WrittenHead, message: Uint8Array): Uint8Array[] {
   const text = Buffer.from(JSON.stringify(head))
   const length = Buffer.alloc(LENGTH_BYTES)
   length.writeUInt32LE(text.length)
   return [Buffer.concat([length, text]), copyOf(message, 0, message.length)]
 }
 
-function decode(payload: Uint8Array): { head: QuarantineHead; message: Buffer } | null {
+function decode(payload: Uint8Array): { head: WrittenHead; message: Buffer } | null {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
   const end = bytes.length < LENGTH_BYTES ? 0 : LENGTH_BYTES + bytes.readUInt32LE(0)
   if (end === 0 || end > bytes.length) return null
-  const head: QuarantineHead = JSON.parse(bytes.toString('utf8', LENGTH_BYTES, end))
+  const head: WrittenHead = JSON.parse(bytes.toString('utf8', LENGTH_BYTES, end))
   return { head, message: bytes.subarray(end) }
 }

@@ -47,6 +47,11 @@ export class LogReader {
     this.#lsn = fromLsn
   }
 
+  /** Where `next` goes on: behind everything that was read, or is damaged or released. */
+  get lsn(): number {
+    return this.#lsn
+  }
+
   /**
    * The next record, or null when there is none that is committed. LSNs only grow, and one that
    * is left out was released or is damaged; damage is reported through the log's `onDamage`.

@@ -4,13 +4,17 @@ import type { Log } from './log.ts'
 /** What every destination has is kept so long all the same, so that it can be sent once more. */
 const HOLD_MS = 10 * 60_000
 const HOLD_BYTES = 2 * 1024 ** 3
-/** What is held for that is the first to go: it may fill the log to this share of its quota. */
+/**
+ * What is held for that is the first to go: it may fill the log to this share of its quota, which
+ * shrinks when others fill the disk. So it never stands in the way of a push.
+ */
 const HELD_QUOTA_SHARE = 0.5
 
 export type RetentionParts = {
   log: Pick<Log, 'sizeBytes' | 'bytesBelow' | 'release'>
   clock: Clock
-  quotaBytes: number
+  /** What the log may take now. */
+  quotaBytes: () => number
 }
 
 /**
@@ -59,7 +63,7 @@ export class Retention {
     }
     await log.release(aged)
     const needed = log.sizeBytes - log.bytesBelow(common)
-    const room = HELD_QUOTA_SHARE * quotaBytes - needed
+    const room = HELD_QUOTA_SHARE * quotaBytes() - needed
     await log.release(common, Math.min(HOLD_BYTES, Math.max(0, room)))
   }
 }

@@ -32,6 +32,8 @@ export type WriterOptions = {
 export class SegmentWriter {
   readonly #options: WriterOptions
   #active: { segment: Segment; file: DiskFile } | undefined
+  /** The active segment that is to grow no more. */
+  #left: Segment | undefined
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -43,7 +45,8 @@ export class SegmentWriter {
    */
   async write(group: Group): Promise<Segment> {
     const active = this.#active
-    if (!active || active.segment.fileBytes + group.bytes > this.#options.segmentBytes) {
+    const isLeft = active !== undefined && active.segment === this.#left
+    if (!active || isLeft || active.segment.fileBytes + group.bytes > this.#options.segmentBytes) {
       return this.#begin(group)
     }
     const { segment, file } = active
@@ -53,6 +56,11 @@ export class SegmentWriter {
     await file.write(group.parts, position)
     await file.datasync()
     return segment
+  }
+
+  /** The next group begins another segment than this one. */
+  leave(segment: Segment): void {
+    this.#left = segment
   }
 
   /** Lets go of the file; the next group begins another. */
@@ -82,6 +90,11 @@ export class SegmentWriter {
       await disk.syncDirectory(directory)
     } catch (error) {
       await file.close().catch(() => undefined)
+      // It may have taken the last room there was, and others need some.
+      await disk.remove(path).then(
+        () => leftover.delete(name),
+        () => undefined,
+      )
       throw error
     }
     leftover.delete(name)

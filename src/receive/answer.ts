@@ -13,8 +13,9 @@ export type Answer = {
 /** An error's text is cut here; senders log 256 to 1024 bytes of it. */
 export const REASON_BYTES_MAX = 4096
 
-/** Senders that were turned away come back after this long, give or take half of it. */
+/** When nobody knows better, senders that were turned away come back after this long. */
 const RETRY_AFTER_SECONDS = 6
+const RETRY_AFTER_SECONDS_MAX = 60
 
 /**
  * What a sender is told. It repeats a push on 5xx, and throws it away on any 4xx, so this
@@ -49,10 +50,15 @@ export function answerTooLarge(limitBytes: number, protocol: Protocol): Answer {
   return refusal(413, reason, writtenHeaders(protocol))
 }
 
-/** Try again: nothing of this push was kept. */
-export function overload(reason: string, protocol: Protocol, random: number): Answer {
+/** Try again: nothing of this push was kept. `waitSeconds`: when there may be room. */
+export function overload(
+  reason: string,
+  protocol: Protocol,
+  random: number,
+  waitSeconds: number | null = null,
+): Answer {
   const headers = writtenHeaders(protocol)
-  return refusal(503, reason, { ...headers, 'Retry-After': retryAfterSeconds(random) })
+  return refusal(503, reason, { ...headers, 'Retry-After': retryAfterSeconds(random, waitSeconds) })
 }
 
 /**
@@ -81,9 +87,17 @@ function writtenHeaders(protocol: Protocol, written: Counts = noCounts()): Answe
   }
 }
 
-/** Whole seconds, as fractions are ignored; spread, because senders sleep exactly that long. */
-export function retryAfterSeconds(random: number): number {
-  return RETRY_AFTER_SECONDS / 2 + Math.floor(random * (RETRY_AFTER_SECONDS + 1))
+/**
+ * When to come back: `waitSeconds`, give or take half of it, because senders sleep exactly that
+ * long, and would all be back at once. Whole seconds from 1 to 60, as fractions are ignored.
+ *
+ * @param random in [0, 1)
+ */
+export function retryAfterSeconds(random: number, waitSeconds: number | null = null): number {
+  const seconds = waitSeconds ?? RETRY_AFTER_SECONDS
+  const least = Math.max(1, Math.floor(seconds / 2))
+  const most = Math.min(RETRY_AFTER_SECONDS_MAX, Math.max(least + 1, Math.ceil(1.5 * seconds)))
+  return least + Math.floor(random * (most - least + 1))
 }
 
 function escaped(text: string): string {

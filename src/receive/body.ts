@@ -32,6 +32,14 @@ export function isHeldBack({ headers, httpVersion }: IncomingMessage): boolean {
   return headers.expect !== undefined && httpVersion === '1.1'
 }
 
+/** Of bodies that are being read. */
+const received = new WeakMap<IncomingMessage, number>()
+
+/** How much of the body has come; null when nobody reads it. */
+export function receivedBytes(request: IncomingMessage): number | null {
+  return received.get(request) ?? null
+}
+
 /** Reads a request's body into memory, as it came, and never more than `limitBytes` of it. */
 export function readBody(request: IncomingMessage, options: BodyOptions): Promise<Body> {
   const announced = announcedBytes(request)
@@ -44,6 +52,7 @@ export function readBody(request: IncomingMessage, options: BodyOptions): Promis
 
     function onData(chunk: Buffer): void {
       length += chunk.length
+      received.set(request, length)
       if (length > options.limitBytes) finish({ kind: 'too-large' })
       else if (announced === null && !options.grow(chunk.length)) finish({ kind: 'no-room' })
       else chunks.push(chunk)
@@ -53,11 +62,13 @@ export function readBody(request: IncomingMessage, options: BodyOptions): Promis
 
     function finish(body: Body): void {
       request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
+      received.delete(request)
       // Whoever sends too much is not listened to any longer; TCP makes him wait.
       if (body.kind !== 'whole') request.pause()
       resolve(body)
     }
 
+    received.set(request, 0)
     request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
     if (request.destroyed && !request.readableEnded) onGone()
   })

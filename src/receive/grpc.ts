@@ -56,6 +56,8 @@ export type GrpcParts = {
   tls?: TlsFiles | null
   /** Other threads listen on the same port. */
   isShared?: boolean
+  /** How often who is connected has to answer, and within what time. */
+  keepAlive?: { everyMs: number; patienceMs: number }
 }
 
 /** What was answered, for the metrics. */
@@ -65,13 +67,12 @@ export type GrpcCounters = {
 }
 
 const CONNECTIONS_MAX = 10_000
+/** Senders ping once in five minutes; who does not answer our ping is gone. */
+const KEEP_ALIVE = { everyMs: 120_000, patienceMs: 20_000 }
 const OPTIONS = {
   // After decompression as well. It answers RESOURCE_EXHAUSTED.
   'grpc.max_receive_message_length': BODY_BYTES_MAX,
   'grpc.max_concurrent_streams': 128,
-  // Senders ping once in five minutes; who does not answer our ping is gone.
-  'grpc.keepalive_time_ms': 120_000,
-  'grpc.keepalive_timeout_ms': 20_000,
   // Books for a debugger, which no one reads.
   'grpc.enable_channelz': 0,
 }
@@ -85,7 +86,12 @@ export function createGrpcServer(parts: GrpcParts) {
   const { address, service, methods, log } = parts
   const counters: GrpcCounters = { answers: new Map() }
   const health = new HealthImplementation({ '': 'SERVING', [service]: 'SERVING' })
-  const grpc = new Server(OPTIONS)
+  const { everyMs, patienceMs } = parts.keepAlive ?? KEEP_ALIVE
+  const grpc = new Server({
+    ...OPTIONS,
+    'grpc.keepalive_time_ms': everyMs,
+    'grpc.keepalive_timeout_ms': patienceMs,
+  })
   health.addToServer(grpc)
   const calls = Object.entries(methods).map(([name, handler]) => [
     name,
@@ -158,7 +164,8 @@ function createCall(
   }
 
   function unavailable(reason: string): GrpcAnswer {
-    return { code: status.UNAVAILABLE, reason, retrySeconds: retryAfterSeconds(random()) }
+    const retrySeconds = retryAfterSeconds(random(), permits.waitSeconds)
+    return { code: status.UNAVAILABLE, reason, retrySeconds }
   }
 }
 

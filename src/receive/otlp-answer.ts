@@ -51,8 +51,13 @@ export function answerExport(outcome: Outcome, encoding: OtlpEncoding, random: n
   }
 }
 
-export function overloadExport(reason: string, encoding: OtlpEncoding, random: number): Answer {
-  const headers = { 'Retry-After': retryAfterSeconds(random) }
+export function overloadExport(
+  reason: string,
+  encoding: OtlpEncoding,
+  random: number,
+  waitSeconds: number | null = null,
+): Answer {
+  const headers = { 'Retry-After': retryAfterSeconds(random, waitSeconds) }
   return refuseExport(503, reason, encoding, headers)
 }
 

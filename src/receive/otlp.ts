@@ -100,7 +100,8 @@ export function createOtlpHandler(parts: OtlpParts): Handler {
   }
 
   function withoutRoom(encoding: OtlpEncoding): Answer {
-    return overloadExport('too many requests at once: try again later', encoding, random())
+    const reason = 'too many requests at once: try again later'
+    return overloadExport(reason, encoding, random(), permits.waitSeconds)
   }
 
   function count(protocol: string, status: number): void {

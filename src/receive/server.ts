@@ -15,6 +15,7 @@ import { refusal } from './answer.ts'
 import { tlsOptions, useCertificates } from './certificates.ts'
 import { listen } from './listen.ts'
 import { reply } from './reply.ts'
+import { SlowBodies } from './slow-bodies.ts'
 
 /** Answers one request. A rejection becomes a 503: the sender may try again. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
@@ -27,6 +28,10 @@ export type ServerOptions = Address & {
   clock: Clock
   log: Logger
   timeouts?: Timeouts
+  /** Whether somebody found no room for his body just now; asked once a second. */
+  isShort?: () => boolean
+  /** Connections that one address may have. */
+  perAddressMax?: number
   /** Other threads listen on the same port, and the system shares connections out. */
   isShared?: boolean
   /** Without it whoever is on the way can read along. */
@@ -36,7 +41,7 @@ export type ServerOptions = Address & {
 export type Timeouts = {
   /** From a connection's or a request's start to the end of its headers. */
   headersMs: number
-  /** From a request's start to the end of its body. */
+  /** From a request's start to the end of its body; one that is far too slow is cut off before. */
   requestMs: number
   /** An idle connection lives this long. */
   keepAliveMs: number
@@ -46,14 +51,17 @@ export type Timeouts = {
  * Go's HTTP clients, Prometheus among them, keep idle connections for five minutes. Whoever
  * closes first must not be us, or a push now and then goes into a socket that just closed.
  */
-const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 330_000 }
+export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 330_000 }
 const CLIENT_IDLE_MS = 300_000
 assert(TIMEOUTS.keepAliveMs > CLIENT_IDLE_MS, 'idle connections are closed by the client')
 assert(TIMEOUTS.headersMs <= TIMEOUTS.requestMs, 'headers are a part of the request')
 
 const HEADER_BYTES_MAX = 16 * 1024
 /** More are closed at once: a network error, which every sender repeats. */
-const CONNECTIONS_MAX = 10_000
+export const CONNECTIONS_MAX = 10_000
+/** So that no one address takes them all; behind a proxy it is the address of everybody. */
+export const PER_ADDRESS_MAX = CONNECTIONS_MAX / 2
+const CHECK_MS_MAX = 1_000
 
 export type Server = {
   /** Resolves with the port; throws LISTEN_FAILED. */
@@ -80,7 +88,7 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
     response.on('error', () => {})
     if (isStopping) response.setHeader('Connection', 'close')
 
-    const path = (request.url ?? '').split('?', 1)[0]!
+    const path = pathOf(request.url ?? '')
     const handler = Object.hasOwn(routes, path) ? routes[path] : undefined
     try {
       await (handler === undefined ? notFound(path, response) : handler(request, response))
@@ -99,8 +107,11 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
   }
 
   const tls = rest.tls ?? null
-  const server = httpServer(onRequest, rest.timeouts ?? TIMEOUTS, tls)
+  const timeouts = rest.timeouts ?? TIMEOUTS
+  const server = httpServer(onRequest, timeouts, tls)
+  limitPerAddress(server, rest.perAddressMax ?? PER_ADDRESS_MAX)
   let stopLooking = () => {}
+  const closing = new AbortController()
   server.on('clientError', (error, socket) => {
     // A second answer on a connection would be taken for the answer to another request.
     const isOwed = [...open].some(
@@ -114,7 +125,10 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
       if (server instanceof HttpsServer && tls !== null) {
         stopLooking = await useCertificates(server, tls, { clock, log })
       }
-      return listen(server, { host, port }, rest.isShared ?? false, log)
+      const own = await listen(server, { host, port }, rest.isShared ?? false, log)
+      const slow = new SlowBodies(timeouts.requestMs)
+      void cutOff(slow, open, rest.isShort ?? (() => false), clock, closing.signal)
+      return own
     },
 
     async stop(deadlineMs) {
@@ -132,9 +146,15 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
         await Promise.race([idle, clock.sleep(deadlineMs, over.signal)])
         over.abort()
       }
+      closing.abort()
       server.closeAllConnections()
     },
   }
+}
+
+/** Without query. A target may name the host besides, as it is sent to a proxy. */
+function pathOf(target: string): string {
+  return target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0]!
 }
 
 function httpServer(handler: Handler, timeouts: Timeouts, tls: TlsFiles | null): HttpServer {
@@ -143,7 +163,7 @@ function httpServer(handler: Handler, timeouts: Timeouts, tls: TlsFiles | null):
     headersTimeout: timeouts.headersMs,
     requestTimeout: timeouts.requestMs,
     keepAliveTimeout: timeouts.keepAliveMs,
-    connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs),
+    connectionsCheckingInterval: Math.min(CHECK_MS_MAX, timeouts.headersMs),
     noDelay: true,
   }
   const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
@@ -156,6 +176,37 @@ function httpServer(handler: Handler, timeouts: Timeouts, tls: TlsFiles | null):
   server.on('checkContinue', onRequest)
   server.maxConnections = CONNECTIONS_MAX
   return server
+}
+
+/** Slow bodies are not answered: to a broken connection a sender comes back. */
+async function cutOff(
+  slow: SlowBodies,
+  open: ReadonlySet<ServerResponse>,
+  isShort: () => boolean,
+  clock: Clock,
+  closing: AbortSignal,
+): Promise<void> {
+  while (!closing.aborted) {
+    await clock.sleep(slow.lookMs, closing).catch(() => undefined)
+    const isShortNow = isShort()
+    for (const { req: request } of open) if (slow.isTooSlow(request, isShortNow)) request.destroy()
+  }
+}
+
+/** A connection too many is closed at once. */
+function limitPerAddress(server: HttpServer, max: number): void {
+  const byAddress = new Map<string, number>()
+  server.on('connection', (socket) => {
+    const address = socket.remoteAddress ?? ''
+    const count = (byAddress.get(address) ?? 0) + 1
+    byAddress.set(address, count)
+    socket.once('close', () => {
+      const left = byAddress.get(address)! - 1
+      if (left === 0) byAddress.delete(address)
+      else byAddress.set(address, left)
+    })
+    if (count > max) socket.destroy()
+  })
 }
 
 /** A reset, a request that takes too long, and one that ends in the middle. */

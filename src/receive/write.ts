@@ -68,7 +68,12 @@ export function createWriteHandler(parts: WriteParts): {
 
   function withoutPermit(announced: number, protocol: Protocol): Answer {
     if (announced > BODY_BYTES_MAX) return answerTooLarge(BODY_BYTES_MAX, protocol)
-    return overload('too many requests at once: try again later', protocol, random())
+    return withoutRoom(protocol)
+  }
+
+  function withoutRoom(protocol: Protocol): Answer {
+    const reason = 'too many requests at once: try again later'
+    return overload(reason, protocol, random(), permits.waitSeconds)
   }
 
   /** Null when there is nobody to answer any more. */
@@ -86,7 +91,7 @@ export function createWriteHandler(parts: WriteParts): {
       case 'too-large':
         return answerTooLarge(BODY_BYTES_MAX, protocol)
       case 'no-room':
-        return overload('too many requests at once: try again later', protocol, random())
+        return withoutRoom(protocol)
       case 'whole': {
         const sender = parts.identify(request)
         const push = { sender, protocol, body: body.bytes, receivedMs: clock.nowMs() }

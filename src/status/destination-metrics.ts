@@ -88,10 +88,38 @@ export function registerDestinations(registry: Registry, sources: MetricSources)
     'How long the oldest sample that waits has been here. The one to put an alert on.',
     { labels, read: each(({ oldestWaitingSeconds }) => oldestWaitingSeconds) },
   )
+  registerParked(registry, sources)
   registerBalance(registry, sources)
 }
 
+function registerParked(registry: Registry, { parked }: MetricSources): void {
+  gauges(
+    registry,
+    'sluice_forward_parked_samples',
+    'Samples that the log keeps for a destination that is not configured any more.',
+    {
+      labels: ['destination'],
+      read: () =>
+        Array.from(parked(), ({ name, waitingSamples }): Point => {
+          return [{ destination: name }, waitingSamples]
+        }),
+    },
+  )
+}
+
 function registerBalance(registry: Registry, sources: MetricSources): void {
+  gauges(
+    registry,
+    'sluice_balance_cluster_difference_samples',
+    'Samples of a cluster of which nobody knows what became between the network and the log.',
+    {
+      labels: ['cluster'],
+      read: () =>
+        balanceOf(sources).clusters.map(({ name, difference }): Point => {
+          return [{ cluster: name }, difference]
+        }),
+    },
+  )
   gauge(
     registry,
     'sluice_balance_intake_difference_samples',

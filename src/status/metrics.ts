@@ -36,6 +36,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const delay = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS })
   delay.enable()
   registerProcess(registry, delay)
+  registerClock(registry, sources)
 
   const commits = new Histogram({
     name: 'sluice_persist_commit_seconds',
@@ -161,6 +162,13 @@ function registerAdmission(registry: Registry, sources: MetricSources): void {
   gauge(registry, 'sluice_admit_series_max', 'Series that the table has room for.', () => {
     return sources.series().max
   })
+  if (sources.deltas() === null) return
+  gauge(registry, 'sluice_otlp_delta_series', 'Series whose deltas are added up.', () => {
+    return sources.deltas()?.held ?? 0
+  })
+  gauge(registry, 'sluice_otlp_delta_series_max', 'Series whose deltas may be added up.', () => {
+    return sources.deltas()?.max ?? 0
+  })
 }
 
 function registerLog(registry: Registry, { log }: MetricSources): void {
@@ -174,6 +182,17 @@ function registerLog(registry: Registry, { log }: MetricSources): void {
   gauge(registry, 'sluice_persist_uncommitted_records', 'Records not on disk yet.', () => {
     return Math.max(0, log().lastLsn - log().committedLsn)
   })
+}
+
+function registerClock(registry: Registry, { clockJumps }: MetricSources): void {
+  const help = 'Times that the clock of the machine was set by two seconds or more.'
+  counter(registry, 'sluice_process_clock_jumps_total', help, () => clockJumps().count)
+  gauge(
+    registry,
+    'sluice_process_clock_jumped_seconds',
+    'By how much the clock of the machine was set since the start, altogether.',
+    () => clockJumps().seconds,
+  )
 }
 
 function registerProcess(registry: Registry, delay: EventLoopDelay): void {

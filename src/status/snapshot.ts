@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { withoutCredentials } from '../base/secrets.ts'
 import { VERSION } from '../base/version.ts'
 import type { Counts } from '../model/counts.ts'
-import type { DestinationStatus, LogStatus, MetricSources } from './sources.ts'
+import type { DestinationStatus, LogStatus, MetricSources, ParkedStatus } from './sources.ts'
 
 /** The state of every part as one plain object: what `/api/v1/status` answers. */
 export type Snapshot = {
@@ -19,6 +19,7 @@ export type Snapshot = {
   /** Of all destinations together. */
   backlog: { samples: number; bytes: number; oldestSeconds: number }
   destinations: DestinationStatus[]
+  parked: ParkedStatus[]
   log: LogStatus
   series: { active: number; max: number; untrackedSamples: number }
 }
@@ -55,6 +56,7 @@ export function createSnapshot({ sources, clock, notReady }: SnapshotParts): () 
         oldestSeconds: Math.max(0, ...destinations.map((one) => one.oldestWaitingSeconds)),
       },
       destinations,
+      parked: [...sources.parked()],
       log: { ...sources.log() },
       series: { ...sources.series() },
     }

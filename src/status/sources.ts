@@ -24,6 +24,9 @@ export type MetricSources = {
   rejectedSamples: () => number
   /** Samples that could not be written, and whose senders were told so. */
   undoneSamples: () => number
+  /** The same by cluster; what is kept and undone is counted where blocks are written. */
+  clusters: () => ReadonlyMap<string, { received: number; duplicates: number; rejected: number }>
+  writtenOf: () => ReadonlyMap<string, { kept: number; undone: number }>
   /** Samples that were written to the log. */
   keptSamples: () => number
   /** What each intake thread has counted. */
@@ -31,8 +34,13 @@ export type MetricSources = {
   /** How much memory request bodies may take. */
   bodyBytesMax: () => number
   destinations: () => Iterable<DestinationStatus>
+  parked: () => Iterable<ParkedStatus>
+  /** How often the wall clock was set, and by how much altogether. */
+  clockJumps: () => { count: number; seconds: number }
   log: () => LogStatus
   series: () => { active: number; max: number; untrackedSamples: number }
+  /** Series whose deltas are added up, as they count; null where none are taken. */
+  deltas: () => { held: number; max: number } | null
 }
 
 export type RequestStatus = {
@@ -89,6 +97,14 @@ export type DestinationStatus = {
   waitingBytes: number
   /** How long the oldest of them has been here; 0 when none waits. */
   oldestWaitingSeconds: number
+}
+
+/** A destination that is not configured any more, for which the log keeps what it lacks. */
+export type ParkedStatus = {
+  name: string
+  waitingSamples: number
+  /** Since it was taken out, or since the last start. */
+  parkedSeconds: number
 }
 
 /** The quarantine of one destination. */

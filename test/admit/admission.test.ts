@@ -136,7 +136,7 @@ test('a series that comes back after its row expired waits for the block that ca
   const admission = admissionOf()
   judge(admission, [{ series: 1, timestampMs: 5, value: 1 }], 6)
   admission.forget(6)
-  for (let second = 0; second < 61; second++) admission.sweep(NOW_MS, 1000)
+  for (let second = 0; second < 61; second++) admission.sweep(1000)
   expect(admission.table.live).toBe(0)
   const batch = batchOf([{ series: 1, timestampMs: 6, value: 1 }])
   expect(admission.judge(batch, wholeOf(batch), 9, NOW_MS, 1000).fence).toBe(6)

@@ -133,7 +133,7 @@ describe('a series that stands where it is expected', () => {
   test('stays as long as it is seen, and ten of its intervals', () => {
     const to = admission()
     const sweepAt = (seconds: number) => {
-      for (let i = 0; i < 61; i++) to.sweep(NOW_MS, seconds)
+      for (let i = 0; i < 61; i++) to.sweep(seconds)
       return to.table.live
     }
     push(to, [at(1_000)], { seconds: 0 })

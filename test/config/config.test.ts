@@ -36,13 +36,20 @@ test('an empty file means the defaults that the README names', () => {
     },
     otlp: OTLP_DEFAULTS,
     dedup: { maxSeries: 5_000_000 },
-    limits: { intakeThreads: 1 },
+    limits: {
+      intakeThreads: 1,
+      headerTimeoutMs: 10_000,
+      requestTimeoutMs: 60_000,
+      perAddressMax: 5_000,
+      bodyBytesMax: 256 * 1024 ** 2,
+    },
     remoteWrite: [
       {
         name: 'central',
         url: 'http://localhost:9090/api/v1/write',
         remoteTimeoutMs: 30_000,
         outOfOrderWindowMs: 0,
+        catchUp: 'in_order',
         protocol: 'rw2',
         headers: {},
         credentials: null,
@@ -71,13 +78,19 @@ otlp:
   promote_scope_metadata: true
   label_name_underscore_sanitization: false
   label_name_preserve_multiple_underscores: false
+  delta: cumulative
+  delta_max_series: 5000
+  delta_max_stale: 1m30s
 dedup: { max_series: 7 }
-limits: { intake_threads: 3 }
+limits:
+  { intake_threads: 3, header_timeout: 5s, request_timeout: 2m, connections_per_address: 9,
+    body_memory: 1GiB }
 remote_write:
   - name: mimir-1
     url: ${url}
     remote_timeout: 1m30s
     out_of_order_time_window: 30m
+    catch_up: newest_first
     protobuf_message: prometheus.WriteRequest
     headers: { X-Scope-OrgID: 12 }
 `
@@ -109,15 +122,23 @@ remote_write:
       promoteScopeMetadata: true,
       labelNameUnderscoreSanitization: false,
       labelNamePreserveMultipleUnderscores: false,
+      delta: { seriesMax: 5000, staleSeconds: 90 },
     },
     dedup: { maxSeries: 7 },
-    limits: { intakeThreads: 3 },
+    limits: {
+      intakeThreads: 3,
+      headerTimeoutMs: 5_000,
+      requestTimeoutMs: 120_000,
+      perAddressMax: 9,
+      bodyBytesMax: 1024 ** 3,
+    },
     remoteWrite: [
       {
         name: 'mimir-1',
         url,
         remoteTimeoutMs: 90_000,
         outOfOrderWindowMs: 1_800_000,
+        catchUp: 'newest_first',
         protocol: 'rw1',
         headers: { 'X-Scope-OrgID': '12' },
         credentials: null,
@@ -164,6 +185,14 @@ remote_write:
 test.for([
   ['lisen: {}', 'sluice.yaml:1: lisen: unknown setting, did you mean "listen"?'],
   [
+    'limits: { body_memory: 32MiB }',
+    'sluice.yaml:1: limits.body_memory: expected a size from 33MiB on, got "32MiB"',
+  ],
+  [
+    'limits: { header_timeout: 61s }',
+    'sluice.yaml:1: limits.header_timeout: is longer than limits.request_timeout, of which it is a part',
+  ],
+  [
     'limits: { intake_threads: 65 }',
     'sluice.yaml:1: limits.intake_threads: expected a whole number from 1 to 64, got 65',
   ],
@@ -171,7 +200,15 @@ test.for([
   ['storage: [1]', 'sluice.yaml:1: storage: expected a section of settings, got a list'],
   ['storage: { quota: 0 }', 'sluice.yaml:1: storage.quota: expected a size such as 20GiB, got 0'],
   ['clusters: []', 'sluice.yaml:1: clusters: not available in this version'],
-  ['otlp: { delta: cumulative }', 'sluice.yaml:1: otlp.delta: not available in this version'],
+  ['otlp: { delta: sum }', 'sluice.yaml:1: otlp.delta: expected reject or cumulative, got "sum"'],
+  [
+    'otlp: { delta_max_series: 0 }',
+    'sluice.yaml:1: otlp.delta_max_series: expected a whole number from 1 to 1073741823, got 0',
+  ],
+  [
+    'otlp: { delta_max_stale: 10ms }',
+    'sluice.yaml:1: otlp.delta_max_stale: expected a duration from 1s up, such as 5m, got "10ms"',
+  ],
   [
     'otlp: { promote_resource_attributes: [a, b, a] }',
     'sluice.yaml:1: otlp.promote_resource_attributes[2]: "a" stands there twice',
@@ -187,6 +224,15 @@ test.for([
   [
     'otlp: { ignore_resource_attributes: [a] }',
     'sluice.yaml:1: otlp.ignore_resource_attributes: needs promote_all_resource_attributes: true',
+  ],
+  [
+    `remote_write: [{ url: "${url}", catch_up: newest }]`,
+    'sluice.yaml:1: remote_write[0].catch_up: expected in_order or newest_first, got "newest"',
+  ],
+  [
+    `remote_write: [{ url: "${url}", catch_up: newest_first }]`,
+    'sluice.yaml:1: remote_write[0].catch_up: newest_first needs out_of_order_time_window, which ' +
+      'the receiver must have as well: without it a backlog is refused by whoever has what is newer',
   ],
   ['remote_write: []', 'sluice.yaml:1: remote_write: names no destination'],
   [

@@ -8,7 +8,7 @@ const seriesAt = (tick: number) => [
   { labels, samples: [{ value: tick, timestamp: startMs + tick }] },
 ]
 
-test('a reload adds, moves and parks destinations; who keeps his name keeps his place', () =>
+test('F35: a reload adds, moves and parks destinations; who keeps his name keeps his place', () =>
   withGateway(async ({ gateway, text, push2, receiver, admin, restart }) => {
     const samplesAt = (at: typeof receiver) =>
       at.samplesOf(labels).map(({ timestampMs }) => timestampMs - startMs)
@@ -54,7 +54,7 @@ test('a reload adds, moves and parks destinations; who keeps his name keeps his 
     await second.close()
   }))
 
-test('a reload that cannot be done changes nothing, and says why', () =>
+test('F35: a reload that cannot be done changes nothing, and says why', () =>
   withGateway(async ({ gateway, text, push2, receiver }) => {
     const good = text.yaml
     for (const [yaml, problem] of [
@@ -64,6 +64,8 @@ test('a reload that cannot be done changes nothing, and says why', () =>
       ],
       [good.replace('quota: 1GiB', 'quota: 2GiB'), 'storage: cannot be changed while sluice runs'],
       ['remote_write: []', 'names no destination'],
+      [`${good}\notlp: { promote_scope_metadata: true }`, 'otlp: cannot be changed while sluice'],
+      [`${good}\nlimits: {`, 'test.yaml:'],
     ] as const) {
       text.yaml = yaml
       const url = `http://127.0.0.1:${gateway.adminPort}/-/reload`

@@ -5,7 +5,7 @@ import { MemoryDisk } from '../support/memory-disk.ts'
 
 const labels = { __name__: 'up' }
 
-test('what the receiver has lost after acknowledging it is sent again, in order', () =>
+test('F49: what the receiver has lost after acknowledging it is sent again, in order', () =>
   withGateway(
     async ({ gateway, push2, receiver, admin, clockOffset }) => {
       const startMs = Date.now() - 3_600_000
@@ -18,6 +18,7 @@ test('what the receiver has lost after acknowledging it is sent again, in order'
       for (let tick = 1; tick <= 3; tick++) await push(tick)
       // What came long before the crash is not sent again.
       clockOffset.ms += 20 * 60_000
+      clockOffset.monotonicMs += 20 * 60_000
       for (let tick = 4; tick <= 8; tick++) await push(tick)
       await expect.poll(() => receiver.samplesOf(labels).length).toBe(8)
       await expect.poll(async () => (await balance()).destinations[0].waiting).toBe(0)

@@ -59,9 +59,9 @@ test('what is rejected after an attempt with an open outcome is maybe stored', (
     const before = receiver.requests.length
     receiver.respond = ({ index }) => (index === before ? { reset: 'after' } : undefined)
     events.length = 0
-    expect(await deliver(blockOf([twice, ...manySeries(3)]))).toEqual(delivered(3, 2))
+    expect(await deliver(blockOf([twice, ...manySeries(3)]))).toEqual(delivered(4, 1))
     expect(events.filter((event) => 'class' in event)).toMatchObject([
-      { level: 'warn', class: 'maybe stored', samples: 2, series: '{__name__="y"}' },
+      { level: 'warn', class: 'maybe stored', samples: 1, series: '{__name__="y"}' },
     ])
     expect(receiver.samplesOf({ __name__: 'y' }).length).toBe(2)
   }))

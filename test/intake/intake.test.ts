@@ -29,6 +29,7 @@ function poolParts(lines: string[], rest: Partial<PoolParts>): PoolParts {
     tls: null,
     threads: 2,
     permitBytes: 1 << 20,
+    connections: { headerTimeoutMs: 10_000, requestTimeoutMs: 60_000, perAddressMax: 5_000 },
     take: async () => ({ kind: 'backlogged', reason: 'a test' }),
     onMalformed: () => {},
     log: createLogger({ level: 'info', destination: { write: (line) => lines.push(line) } }),

@@ -1,206 +1,179 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Admission } from '../../src/admit/admission.ts'
-import { systemClock } from '../../src/base/clock.ts'
-import { type Delivered, Delivery } from '../../src/deliver.ts'
-import type { Block } from '../../src/model/block.ts'
-import { noCounts } from '../../src/model/counts.ts'
-import { batchOf, type Row, wholeOf } from '../support/rows.ts'
+import { HELD_MS } from '../../src/forward/turns.ts'
+import { samplesOf } from '../../src/model/counts.ts'
+import { DeliveryRig, settle } from '../support/delivery-rig.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 200)
 
-type Push = { kind: 'push'; series: number[] }
+/** Series of one cluster, and no other cluster has them. */
+const SERIES_EACH = 3
+const CLUSTERS = ['one', 'two', 'three']
+const WITHOUT_END = 1_000
+
 type Step =
-  | Push
+  | { kind: 'push'; cluster: number; series: number[]; times: number }
   | { kind: 'answer'; pick: number }
-  | { kind: 'save' }
-  | { kind: 'restart' }
+  | { kind: 'stall'; cluster: number }
   | { kind: 'pace'; inFlightMax: number }
+  | { kind: 'damage' | 'drop'; pick: number }
+  | { kind: 'save' | 'restart' | 'resume' | 'pass' }
+
+const kinds = <K extends string>(...each: K[]) => fc.record({ kind: fc.constantFrom(...each) })
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 6,
+    weight: 24,
     arbitrary: fc.record({
       kind: fc.constant('push' as const),
-      series: fc.uniqueArray(fc.nat(5), { minLength: 1, maxLength: 3 }),
+      // The first one pushes most.
+      cluster: fc.constantFrom(0, 0, 0, 0, 1, 2),
+      series: fc.uniqueArray(fc.nat(SERIES_EACH - 1), { minLength: 1 }),
+      times: fc.constantFrom(1, 1, 1, 4, 16),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('answer' as const), pick: fc.nat(20) }) },
-  { weight: 2, arbitrary: fc.constant({ kind: 'save' as const }) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+  { weight: 20, arbitrary: fc.record({ kind: fc.constant('answer' as const), pick: fc.nat(20) }) },
   {
-    weight: 1,
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('stall' as const), cluster: fc.nat(2) }),
+  },
+  { weight: 6, arbitrary: kinds('save') },
+  { weight: 3, arbitrary: kinds('pass') },
+  { weight: 3, arbitrary: kinds('restart', 'resume') },
+  {
+    weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('pace' as const),
       inFlightMax: fc.integer({ min: 1, max: 4 }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('damage' as const, 'drop' as const),
+      pick: fc.nat(100),
+    }),
+  },
 )
 
-/** A gateway without disk and network: admission in front, delivery behind, answers by hand. */
-class Rig {
-  /** The log: rows by block number - 1. Survives a restart, as the cursor does. */
-  readonly rows: Row[][] = []
-  readonly fences: number[] = []
-  position = 1
-  /** Answers that are due, in the order in which their requests began. */
-  readonly inFlight: { block: Block; answer: () => void }[] = []
-  /** Rows at the receiver, in order of arrival. */
-  readonly received: Row[] = []
-  admission!: Admission
-  delivery!: Delivery
-  inFlightMax = 8
-  #committed: (() => void)[] = []
-
-  start(): void {
-    this.admission = new Admission({
-      seriesMax: 4,
-      outOfOrderWindowMs: 0,
-      lastBlock: this.rows.length,
-    })
-    this.delivery = new Delivery({
-      clock: systemClock,
-      log: {
-        reader: (fromLsn) => this.#readerFrom(fromLsn),
-        giveBack: () => {},
-        waitBeyond: async (lsn) => {
-          if (this.rows.length > lsn) return
-          await new Promise<void>((resolve) => this.#committed.push(resolve))
-        },
-      },
-      cursor: { position: this.position, save: async () => {} },
-      from: { lsn: this.position, samplesBefore: 0 },
-      decodeBlock: ({ lsn }) => this.#block(lsn),
-      deliver: (block, signal) => this.#deliver(block, signal),
-      inFlightMax: () => this.inFlightMax,
-      merge,
-      onDelivered: () => {},
-      onCheckpoint: () => {},
-      onDamage: () => {},
-      onError: (error) => {
-        throw error
-      },
-    })
-    this.delivery.start()
-  }
-
-  push(rows: Row[]): void {
-    const batch = batchOf(rows)
-    const block = this.rows.length + 1
-    const { fence } = this.admission.judge(batch, wholeOf(batch), block, 1e12, 0)
-    this.rows.push(rows)
-    this.fences.push(fence)
-    this.admission.forget(block)
-    for (const resolve of this.#committed.splice(0)) resolve()
-  }
-
-  /** By the blocks that are in it, which may be several. */
-  rowsOf({ message }: Block): Row[][] {
-    return Array.from(message, (number) => this.rows[number - 1]!)
-  }
-
-  async stop(): Promise<void> {
-    const stopped = this.delivery.stop()
-    for (const resolve of this.#committed.splice(0)) resolve()
-    await stopped
-    this.inFlight.length = 0
-  }
-
-  async restart(): Promise<void> {
-    await this.stop()
-    this.start()
-  }
-
-  #readerFrom(fromLsn: number) {
-    let lsn = fromLsn
-    const payload = new Uint8Array(0)
-    return {
-      next: async () => (lsn <= this.rows.length ? { lsn: lsn++, type: 1, payload } : null),
-      close: async () => {},
-    }
-  }
-
-  #block(number: number): Block {
-    return {
-      number,
-      fence: this.fences[number - 1]!,
-      cluster: 'one',
-      counts: noCounts(),
-      minTimestampMs: 0,
-      maxTimestampMs: 0,
-      receivedMs: 0,
-      rawBytes: 0,
-      samplesBefore: 0,
-      bytesBefore: 0,
-      message: Uint8Array.of(number),
-    }
-  }
-
-  /** The receiver takes what is sent when it answers; a request cut off before that may be lost. */
-  #deliver(block: Block, signal: AbortSignal): Promise<Delivered> {
-    return new Promise((resolve, reject) => {
-      const outcome = { forwarded: noCounts(), refused: noCounts(), unsupported: noCounts() }
-      this.inFlight.push({
-        block,
-        answer: () => {
-          for (const rows of this.rowsOf(block)) this.received.push(...rows)
-          resolve(outcome)
-        },
-      })
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-  }
-}
-
-/** A message is the numbers of the blocks that are in it. */
-function merge(blocks: readonly Block[]): Block {
-  return { ...blocks[0]!, message: Uint8Array.from(blocks.flatMap(({ message }) => [...message])) }
-}
-
-/** Lets everything that is ready to run, run. */
-const settle = () => new Promise((resolve) => setImmediate(resolve))
+const limits = fc.record({
+  blocksMax: fc.constantFrom(1, 2, 3, 5, 8, 13),
+  aheadOfCursorBytesMax: fc.constantFrom(3, WITHOUT_END),
+})
 
 test('in any order of answers, losses and restarts, no sample overtakes an earlier one of its series', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      const rig = new Rig()
+    fc.asyncProperty(fc.array(step, { maxLength: 80 }), limits, async (steps, drawn) => {
+      const rig = new DeliveryRig({ limits: drawn })
       rig.start()
-      let tick = 0
       for (const each of steps) {
-        if (each.kind === 'push') {
-          tick += 1
-          rig.push(each.series.map((series) => ({ series, timestampMs: tick * 1000, value: tick })))
-        } else if (each.kind === 'answer' && rig.inFlight.length > 0) {
-          rig.inFlight.splice(each.pick % rig.inFlight.length, 1)[0]!.answer()
-        } else if (each.kind === 'save') {
-          rig.position = rig.delivery.acknowledged
-        } else if (each.kind === 'pace') {
-          rig.inFlightMax = each.inFlightMax
-        } else if (each.kind === 'restart') await rig.restart()
+        await take(each, rig)
         await settle()
         expectNoSeriesTwiceInFlight(rig)
+        expectBounded(rig, drawn)
+        if (drawn.aheadOfCursorBytesMax === WITHOUT_END) await expectNobodyWaits(rig)
       }
-      for (await settle(); rig.inFlight.length > 0; await settle()) rig.inFlight.pop()!.answer()
+      // Only what is behind it shows that something is missing.
+      for (const cluster of CLUSTERS.keys()) push(rig, cluster, [0])
+      await rig.drain()
       expectInOrder(rig)
+      expectBalance(rig)
       await rig.stop()
     }),
     { numRuns },
   )
 })
 
-function expectNoSeriesTwiceInFlight(rig: Rig): void {
-  const series = rig.inFlight.flatMap(({ block }) =>
-    rig.rowsOf(block).flatMap((rows) => rows.map((row) => row.series)),
+async function take(each: Step, rig: DeliveryRig): Promise<void> {
+  const { inFlight, blocks } = rig
+  if (each.kind === 'push') {
+    for (let i = 0; i < each.times; i++) push(rig, each.cluster, each.series)
+  } else if (each.kind === 'answer' && inFlight.length > 0) {
+    inFlight.splice(each.pick % inFlight.length, 1)[0]!.answer()
+  } else if (each.kind === 'stall') await answerOthers(rig, CLUSTERS[each.cluster]!)
+  else if (each.kind === 'pace') rig.inFlightMax = each.inFlightMax
+  else if (each.kind === 'save') rig.saveCursor()
+  else if (each.kind === 'restart') await rig.restart()
+  else if (each.kind === 'resume') {
+    await rig.stop()
+    rig.resume()
+  } else if (each.kind === 'damage' && blocks.length > 0) {
+    rig.damaged.add(1 + (each.pick % blocks.length))
+  } else if (each.kind === 'drop' && blocks.length > 0) {
+    await drop(rig, 1 + (each.pick % blocks.length))
+  }
+}
+
+/** Everything is answered but what one cluster has sent. */
+async function answerOthers({ inFlight }: DeliveryRig, stalled: string): Promise<void> {
+  for (let round = 0; round < 20; round++) {
+    const others = inFlight.filter(({ block }) => block.cluster !== stalled)
+    for (const request of others) inFlight.splice(inFlight.indexOf(request), 1)[0]!.answer()
+    await settle()
+  }
+}
+
+function push(rig: DeliveryRig, cluster: number, series: readonly number[]): void {
+  const tick = rig.blocks.length + 1
+  const rows = series.map((one) => ({
+    series: cluster * SERIES_EACH + one,
+    timestampMs: tick * 1000,
+    value: tick,
+  }))
+  rig.push(CLUSTERS[cluster]!, rows)
+}
+
+/** What is given up is what was not acknowledged, to the sample, where the log can be read. */
+async function drop(rig: DeliveryRig, number: number): Promise<void> {
+  if (rig.ahead.acknowledged >= number || rig.damaged.size > 0) return
+  const { acknowledged, dropped } = rig
+  const given = rig.blocks.filter(
+    (one) => one.number < number && !acknowledged.has(one.number) && !dropped.has(one.number),
+  )
+  const samples = given.reduce((sum, { counts }) => sum + samplesOf(counts), 0)
+  for (const one of given) rig.dropped.add(one.number)
+  expect(await rig.dropBefore(number)).toBe(samples)
+}
+
+function expectNoSeriesTwiceInFlight({ inFlight, rows }: DeliveryRig): void {
+  const series = inFlight.flatMap(({ numbers }) =>
+    numbers.flatMap((number) => rows[number - 1]!.map((row) => row.series)),
   )
   expect(new Set(series).size).toBe(series.length)
 }
 
+/** In blocks, of which each is a byte. */
+function expectBounded(
+  { inMemory, ahead }: DeliveryRig,
+  { blocksMax, aheadOfCursorBytesMax }: { blocksMax: number; aheadOfCursorBytesMax: number },
+): void {
+  const most = blocksMax + CLUSTERS.length
+  expect(inMemory).toBeLessThanOrEqual(most)
+  expect(ahead.aheadOfCursorBytes).toBeLessThanOrEqual(aheadOfCursorBytesMax + most)
+}
+
+/** Whoever lacks something that lies in the log has a request under way in a moment. */
+async function expectNobodyWaits(rig: DeliveryRig): Promise<void> {
+  for (const _ of CLUSTERS) await rig.pass(HELD_MS)
+  const served = new Set(rig.inFlight.map(({ block }) => block.cluster))
+  expect(rig.waiting().difference(served)).toEqual(new Set())
+}
+
 /** Every sample arrived, and when it first did, all earlier ones of its series had arrived. */
-function expectInOrder({ rows, received }: Rig): void {
-  for (let series = 0; series <= 5; series++) {
-    const accepted = rows.flat().filter((row) => row.series === series)
+function expectInOrder({ rows, received, damaged, dropped }: DeliveryRig): void {
+  const isLost = (number: number) => damaged.has(number) || dropped.has(number)
+  for (let series = 0; series < CLUSTERS.length * SERIES_EACH; series++) {
+    const accepted = rows.flatMap((block, i) =>
+      block.filter((row) => row.series === series && (!isLost(i + 1) || received.includes(row))),
+    )
     const arrived = received.filter((row) => row.series === series)
     const first = arrived.filter((row, i) => arrived.indexOf(row) === i)
     expect(first).toEqual(accepted)
   }
+}
+
+/** Every sample in the log was delivered, was given up or is told of as damaged, and once. */
+function expectBalance({ samplesDone, blocks }: DeliveryRig): void {
+  const last = blocks.at(-1)!
+  expect(samplesDone).toBe(last.samplesBefore + samplesOf(last.counts))
 }

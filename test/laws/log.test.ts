@@ -83,7 +83,7 @@ class Model {
   }
 }
 
-test('the log is a list: all that is committed, in order, through crashes, and nothing else', async () => {
+test('F3: the log is a list: all that is committed, in order, through crashes, and nothing else', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 60, size: 'max' }),
@@ -210,7 +210,7 @@ function randomFrom(seed: number): () => number {
   }
 }
 
-test('garbage over any part of the last segment never stops a start or invents a record', async () => {
+test('F5: garbage over any part of the last segment never stops a start or invents a record', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.nat({ max: 200 }), { minLength: 1, maxLength: 6 }),

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { decimalOf } from '../../src/otlp/decimal.ts'
 import { labelNameOf } from '../../src/otlp/label-name.ts'
 import { metricNameOf, type NameKind } from '../../src/otlp/metric-name.ts'
-import { OTLP_DEFAULTS } from '../../src/otlp/options.ts'
+import { OTLP_DEFAULTS, type TranslationStrategy } from '../../src/otlp/options.ts'
 import { msOf } from '../../src/otlp/time.ts'
 
 const NAMES: [name: string, unit: string, kind: NameKind, translated: string][] = [
@@ -71,6 +72,36 @@ test('label names can be left alone, collapsed, or begin with an underscore', ()
   expect(labelNameOf('__a..b__', collapsing)).toBe('__a__b__')
   const plain = { ...OTLP_DEFAULTS, labelNameUnderscoreSanitization: false }
   expect(labelNameOf('_x', plain)).toBe('_x')
+})
+
+/**
+ * What Prometheus' own library answers (otlptranslator 1.0.0) to names that were drawn at random;
+ * null is an error. Lines are `[strategy, kind, name, unit, answer]` or `["label", key, answer]`.
+ */
+const ANSWERS = readFileSync(new URL('prometheus-names.jsonl', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as string[])
+
+test('Prometheus gives metrics the same names', () => {
+  const metrics = ANSWERS.filter(([strategy]) => strategy !== 'label')
+  expect(metrics.length).toBeGreaterThan(600)
+  for (const [strategy, kind, name, unit, answer] of metrics) {
+    const own = metricNameOf(name!, unit!, kind as NameKind, strategy as TranslationStrategy)
+    expect([name, unit, kind, own]).toEqual([name, unit, kind, answer ?? ''])
+  }
+})
+
+test('Prometheus gives labels the same names, but for those that it refuses since 3.6', () => {
+  const labels = ANSWERS.filter(([what, , answer]) => what === 'label' && answer !== null)
+  expect(labels.length).toBeGreaterThan(100)
+  for (const [, key, answer] of labels) {
+    expect([key, labelNameOf(key!, OTLP_DEFAULTS)]).toEqual([key, answer])
+  }
+})
+
+test('a name of underscores alone is none, where suffixes are left out', () => {
+  expect(metricNameOf('_.温', '', 'gauge', 'UnderscoreEscapingWithoutSuffixes')).toBe('')
 })
 
 test('bounds are decimals without an exponent', () => {

@@ -73,7 +73,7 @@ test('a commit with nothing in it waits for the group that is being written', as
   await Promise.all([first, empty])
 })
 
-test('after one failed sync all waiters are refused and the log goes on in a new file', async () => {
+test('F12: after one failed sync all waiters are refused and the log goes on in a new file', async () => {
   const disk = new MemoryDisk()
   const events: string[] = []
   const onFailed = () => events.push(`undo, next is ${log.nextLsn}`)
@@ -110,7 +110,7 @@ test('after one failed sync all waiters are refused and the log goes on in a new
   expect(damages).toEqual([])
 })
 
-test('a sync that never works fails each commit, leaves no files behind and loses nothing', async () => {
+test('F13: a sync that never works fails each commit, leaves no files behind and loses nothing', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   await commitEach(log, [10, 10])
@@ -119,7 +119,7 @@ test('a sync that never works fails each commit, leaves no files behind and lose
     await expect(commitEach(log, [10])).rejects.toMatchObject({ code: 'LOG_FAILED' })
     expect(log.isFailed).toBe(isFailed)
   }
-  expect((await disk.list(DIRECTORY)).length).toBe(3)
+  expect((await disk.list(DIRECTORY)).length).toBe(2)
   expect(await lsnsOf(log)).toEqual([1, 2])
   disk.heal()
   await commitEach(log, [10, 10])
@@ -130,7 +130,7 @@ test('a sync that never works fails each commit, leaves no files behind and lose
   expect(await lsnsOf((await openLog(disk)).log)).toEqual([1, 2, 3, 4])
 })
 
-test('a full disk refuses commits, is read and started on all the same, and recovers', async () => {
+test('F16: a full disk refuses commits, is read and started on all the same, and recovers', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   await commitEach(log, [100, 100, 300, 300])
@@ -150,7 +150,7 @@ test('a full disk refuses commits, is read and started on all the same, and reco
   expect(disk.offences).toEqual([])
 })
 
-test('a failed commit whose records are found sound after the process died stays durable', async () => {
+test('F12: a failed commit whose records are found sound after the process died stays durable', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   await commitEach(log, [10])

@@ -17,7 +17,7 @@ test('a new cursor begins with the oldest record and is not damaged', async () =
   expect(again).toMatchObject({ position: 1, isDamaged: false })
 })
 
-test('after a power cut a cursor has the position saved last, or the one being saved', async () => {
+test('F9: after a power cut a cursor has the position saved last, or the one being saved', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.integer({ min: 2 }), { minLength: 1, maxLength: 8 }),
@@ -49,7 +49,7 @@ test('after a power cut a cursor has the position saved last, or the one being s
   )
 })
 
-test('any damage to one slot costs at most the last save', async () => {
+test('F9: any damage to one slot costs at most the last save', async () => {
   const disk = new MemoryDisk()
   const cursor = await Cursor.open(disk, PATH)
   await save(cursor, 10)
@@ -67,7 +67,7 @@ test('any damage to one slot costs at most the last save', async () => {
   }
 })
 
-test('with both slots damaged it says so and begins with the oldest record', async () => {
+test('F9: with both slots damaged it says so and begins with the oldest record', async () => {
   const disk = new MemoryDisk()
   const cursor = await Cursor.open(disk, PATH)
   await save(cursor, 10)

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { acquireLock } from '../../src/persist/lock.ts'
 
-test('a directory has one lock, and whoever comes second hears who has it', async () => {
+test('F46: a directory has one lock, and whoever comes second hears who has it', async () => {
   await inDirectory(async (directory) => {
     const lock = await acquireLock(directory, systemClock)
     const message = expect.stringContaining(`process ${process.pid}`)
@@ -23,7 +23,7 @@ test('a directory has one lock, and whoever comes second hears who has it', asyn
   })
 })
 
-test('of many who start at once exactly one wins', async () => {
+test('F46: of many who start at once exactly one wins', async () => {
   await inDirectory(async (directory) => {
     for (let round = 0; round < 5; round++) {
       const attempts = Array.from({ length: 8 }, () => acquireLock(directory, systemClock))
@@ -35,7 +35,7 @@ test('of many who start at once exactly one wins', async () => {
   })
 })
 
-test('the lock of a process that was killed is taken over', async () => {
+test('F46: the lock of a process that was killed is taken over', async () => {
   await inDirectory(async (directory) => {
     const source = `
       import { acquireLock } from ${JSON.stringify(join(process.cwd(), 'src/persist/lock.ts'))}
@@ -62,7 +62,7 @@ test('the lock of a process that was killed is taken over', async () => {
   })
 })
 
-test('a lock from before a reboot, of a reused process number or torn is stale', async () => {
+test('F46: a lock from before a reboot, of a reused process number or torn is stale', async () => {
   await inDirectory(async (directory) => {
     const first = await acquireLock(directory, systemClock)
     const owner = JSON.parse(await readFile(join(directory, 'lock.1'), 'utf8'))
@@ -82,7 +82,7 @@ test('a lock from before a reboot, of a reused process number or torn is stale',
   })
 })
 
-test('a process that has ended is gone, though nobody has asked how', async () => {
+test('F46: a process that has ended is gone, though nobody has asked how', async () => {
   // As in a container whose first process does not look after the others.
   // The child waits until its parent is no shell any more: some shells ask at once.
   const child = 'until grep -q sleep /proc/$PPID/comm; do sleep 0.01; done'

@@ -4,6 +4,7 @@ import {
   type QuarantineEntry,
   type QuarantineHead,
 } from '../../src/persist/quarantine.ts'
+import type { QuarantineHole } from '../../src/persist/quarantine-holes.ts'
 import { openLog } from '../support/log-directory.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
 
@@ -25,14 +26,16 @@ function headOf(block: number): QuarantineHead {
 async function opened(disk: MemoryDisk, limits: { bytesMax?: number; entriesMax?: number } = {}) {
   const { log } = await openLog(disk)
   const evicted: QuarantineEntry[] = []
+  const holes: QuarantineHole[] = []
   const quarantine = await Quarantine.open({
     log,
     bytesMax: limits.bytesMax ?? 1e9,
     entriesMax: limits.entriesMax ?? 1e9,
     onEvicted: (entries) => evicted.push(...entries),
+    onDamage: (hole) => holes.push(hole),
   })
   const blocks = () => Array.from(quarantine.entries, ({ block }) => block)
-  return { log, quarantine, evicted, blocks, close: () => log.close() }
+  return { log, quarantine, evicted, holes, blocks, close: () => log.close() }
 }
 
 test('what was put in is there after a restart, and what was taken out is not', async () => {
@@ -64,7 +67,7 @@ test('what has arrived leaves without being counted as lost', async () => {
   await close()
 })
 
-test('when it is full the oldest make room, are told and counted, and their room is free', async () => {
+test('F48: when it is full the oldest make room, are told and counted, and their room is free', async () => {
   for (const limits of [{ entriesMax: 3 }, { bytesMax: 2_500 }]) {
     const { quarantine, log, evicted, blocks, close } = await opened(new MemoryDisk(), limits)
     for (let block = 1; block <= 20; block++) {
@@ -78,6 +81,41 @@ test('when it is full the oldest make room, are told and counted, and their room
     expect(log.sizeBytes).toBeLessThan(6_000)
     expect(quarantine.held.samples + quarantine.discarded.samples).toBe(210)
     await close()
+  }
+})
+
+test('F48: an entry that is damaged is left out, and its samples are told once', async () => {
+  const disk = new MemoryDisk()
+  const first = await opened(disk)
+  for (const block of [1, 2, 4, 8]) {
+    if (block === 4) disk.fail('write', 'EIO')
+    const add = () => first.quarantine.add(headOf(block), Buffer.alloc(300, block))
+    await add().catch(add)
+  }
+  await first.close()
+  const files = disk.files()
+  const pathOf = (block: number) =>
+    [...files].find(([, bytes]) => Buffer.from(bytes).includes(Buffer.alloc(300, block)))![0]
+  for (const isTakenOut of [false, true]) {
+    const again = new MemoryDisk()
+    for (const [path, bytes] of files) again.plant(path, bytes)
+    if (isTakenOut) {
+      const { quarantine, close } = await opened(again)
+      await quarantine.remove([2], true)
+      await close()
+    }
+    const bytes = again.bytesOf(pathOf(2))
+    bytes[Buffer.from(bytes).indexOf(Buffer.alloc(300, 2))]! ^= 1
+    again.plant(pathOf(2), bytes)
+    const damaged = await opened(again)
+    expect(damaged.blocks()).toEqual([1, 4, 8])
+    // One sample for each block in the number, and a histogram.
+    const hole = { samples: 3, fromBlock: 1, toBlock: 4 }
+    expect(damaged.holes).toEqual(isTakenOut ? [] : [hole])
+    await damaged.close()
+    const later = await opened(again)
+    expect({ blocks: later.blocks(), holes: later.holes }).toEqual({ blocks: [1, 4, 8], holes: [] })
+    await later.close()
   }
 })
 

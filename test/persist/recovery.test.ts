@@ -10,7 +10,7 @@ import {
 } from '../support/log-directory.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
 
-test('the last segment cut at any byte of its last three records loses only what is cut', async () => {
+test('F4: the last segment cut at any byte of its last three records loses only what is cut', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk, { segmentBytes: 1e6 })
   await commitEach(log, [50, 0, 33, 21, 40])
@@ -34,7 +34,7 @@ test('the last segment cut at any byte of its last three records loses only what
   }
 })
 
-test('a torn tail is kept beside the segment, and zeros are not', async () => {
+test('F5: a torn tail is kept beside the segment, and zeros are not', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   await commitEach(log, [50])
@@ -55,7 +55,7 @@ test('a torn tail is kept beside the segment, and zeros are not', async () => {
   expect((await disk.list(DIRECTORY)).length).toBe(4)
 })
 
-test('a torn tail that cannot be kept for want of room is not cut, and not read either', async () => {
+test('F5: a torn tail that cannot be kept for want of room is not cut, and not read either', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   await commitEach(log, [50])
@@ -72,7 +72,7 @@ test('a torn tail that cannot be kept for want of room is not cut, and not read 
   expect(damages).toEqual([])
 })
 
-test('one flipped bit costs one record, which is reported once, and the others are read', async () => {
+test('F6: one flipped bit costs one record, which is reported once, and the others are read', async () => {
   const lengths = [50, 60, 70, 80, 90, 100, 110, 120]
   const whole = new MemoryDisk()
   const { log } = await openLog(whole, { segmentBytes: 450 })
@@ -102,7 +102,7 @@ test('one flipped bit costs one record, which is reported once, and the others a
   }
 })
 
-test('a segment that is gone is reported as a gap, and reading goes on behind it', async () => {
+test('F7: a segment that is gone is reported as a gap, and reading goes on behind it', async () => {
   for (const isBeforeOpen of [true, false]) {
     const disk = new MemoryDisk()
     const first = await openLog(disk)
@@ -117,7 +117,7 @@ test('a segment that is gone is reported as a gap, and reading goes on behind it
   }
 })
 
-test('a segment of another store is not read, and is out of the way when its name is needed', async () => {
+test('F7: a segment of another store is not read, and is out of the way when its name is needed', async () => {
   const strangers = new MemoryDisk()
   const { log: theirs } = await openLog(strangers)
   await commitEach(theirs, Array(9).fill(150))
@@ -155,7 +155,7 @@ test('a lost store file is made again from the segments', async () => {
   expect(disk.bytesOf(`${DIRECTORY}/store.json`)).toEqual(store)
 })
 
-test('a log of a newer format is refused and nothing of it is touched', async () => {
+test('F47: a log of a newer format is refused and nothing of it is touched', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
   await commitEach(log, [50])

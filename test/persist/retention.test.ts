@@ -28,7 +28,7 @@ class Segments {
 function retentionOf(log: Segments, quotaBytes: number) {
   const time = { ms: 0 }
   const clock = { nowMs: () => 0, monotonicMs: () => time.ms, sleep: async () => {} }
-  return { time, retention: new Retention({ log, clock, quotaBytes }) }
+  return { time, retention: new Retention({ log, clock, quotaBytes: () => quotaBytes }) }
 }
 
 test('what one destination does not have stays, and what all have goes after ten minutes', () => {
@@ -88,4 +88,23 @@ test('who is sent back to an earlier place needs everything from there on', asyn
   time.ms += HOLD_MS
   await retention.release()
   expect(log.first).toBe(41)
+})
+
+test('F16: when others fill the disk, what is held makes room', async () => {
+  const log = new Segments(1)
+  const quota = { bytes: 1000 }
+  const time = { ms: 0 }
+  const clock = { nowMs: () => 0, monotonicMs: () => time.ms, sleep: async () => {} }
+  const retention = new Retention({ log, clock, quotaBytes: () => quota.bytes })
+  log.last = 101
+  retention.advance('a', 101)
+  await retention.release()
+  expect(log.sizeBytes).toBe(11)
+  // Half of what the log may take is for what is held and what is needed.
+  quota.bytes = 10
+  await retention.release()
+  expect(log.sizeBytes).toBe(5)
+  quota.bytes = 0
+  await retention.release()
+  expect(log.sizeBytes).toBe(1)
 })

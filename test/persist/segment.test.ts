@@ -17,7 +17,7 @@ const storeId = fc
   .map((bytes) => Buffer.from(bytes).toString('hex'))
 const header = fc.record({ version: uint32, storeId, firstLsn: fc.maxSafeNat(), chain: uint32 })
 
-test('a segment header is read back as it was written, and one flipped bit is noticed', () => {
+test('F6: a segment header is read back as it was written, and one flipped bit is noticed', () => {
   fc.assert(
     fc.property(header, (written) => {
       const bytes = encodeSegmentHeader(written)
@@ -64,7 +64,7 @@ test('a scan gives the same records whatever it reads ahead', async () => {
   )
 })
 
-test('a damaged stretch costs the records that it touches and no others', async () => {
+test('F6: a damaged stretch costs the records that it touches and no others', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.uint8Array({ maxLength: 100 }), { minLength: 1, maxLength: 12 }),
@@ -97,7 +97,7 @@ test('a damaged stretch costs the records that it touches and no others', async 
   )
 })
 
-test('a sound record of an earlier life behind the last one is not taken for the next', async () => {
+test('F8: a sound record of an earlier life behind the last one is not taken for the next', async () => {
   const payloads = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]
   const records = recordsOf(payloads)
   const otherLife = recordsOf([

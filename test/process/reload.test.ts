@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { startReceiver } from '../support/receiver.ts'
 import { SLUICE_YAML, startSluice } from '../support/sluice.ts'
 
-test('SIGHUP reads the file anew, and one that is broken changes nothing', {
+test('F35: SIGHUP reads the file anew, and one that is broken changes nothing', {
   timeout: 60_000,
 }, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-reload-'))

@@ -14,6 +14,8 @@ export class Sender {
   readonly #number: number
   /** Pushes that were acknowledged; push n has the samples of time FIRST_MS + n. */
   acknowledged = 0
+  /** Pushes that had to be repeated, so that they may have been taken twice. */
+  readonly repeated = new Set<number>()
   isStopping = false
 
   constructor(number: number) {
@@ -36,7 +38,10 @@ export class Sender {
       body: snappy.compress(rw2Of(series)).slice(),
     }).catch(() => null)
     if (answer !== null) await answer.arrayBuffer().catch(() => null)
-    if (answer?.status !== 204) return false
+    if (answer?.status !== 204) {
+      this.repeated.add(this.acknowledged)
+      return false
+    }
     this.acknowledged += 1
     return true
   }
@@ -55,6 +60,12 @@ export class Sender {
         .toBeGreaterThanOrEqual(this.acknowledged)
       expect(arrived().slice(0, this.acknowledged)).toEqual(this.#pushes())
     }
+  }
+
+  /** Whether a sample at the receiver is one of a push that had to be repeated. */
+  hasRepeated(labels: readonly [string, string][], timestampMs: number): boolean {
+    const isOwn = isOf(labels, { __name__: 'sent', sender: String(this.#number) })
+    return isOwn && this.repeated.has(timestampMs - FIRST_MS)
   }
 
   /** The receiver was sent every push once, in order, and none of them again. */
@@ -82,5 +93,7 @@ export class Sender {
 }
 
 function isOf(pairs: readonly [string, string][], labels: { [name: string]: string }): boolean {
-  return pairs.every(([name, value]) => labels[name] === value)
+  return Object.entries(labels).every(([name, value]) =>
+    pairs.some((pair) => pair[0] === name && pair[1] === value),
+  )
 }

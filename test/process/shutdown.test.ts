@@ -185,7 +185,7 @@ async function expectRefused(flags: string[]): Promise<string> {
 
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0']
 
-test('a second process over the same data is LOG_LOCKED, and the first goes on', LONG, () =>
+test('F46: a second process over the same data is LOG_LOCKED, and the first goes on', LONG, () =>
   withProcess(async ({ directory, sluice, senders, startDestination }) => {
     await pushSome(senders, sluice, 5)
     const output = await expectRefused(['--data', directory, ...ANYWHERE])

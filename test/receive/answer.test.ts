@@ -64,6 +64,23 @@ test('an overload says when to come back, in whole seconds spread over half to o
   expect(retryAfterSeconds(1 - Number.EPSILON)).toBe(9)
 })
 
+test.for([
+  [1, 1, 2],
+  [2, 1, 3],
+  [10, 5, 15],
+  [50, 25, 60],
+  [60, 30, 60],
+] as const)('F51: who may find room in %i s comes back after %i to %i', ([wait, least, most]) => {
+  const all = Array.from({ length: 1_000 }, (_, i) => retryAfterSeconds(i / 1_000, wait))
+  const expected = Array.from({ length: most - least + 1 }, (_, i) => least + i)
+  expect(new Set(all)).toEqual(new Set(expected))
+  // None of them is preferred: nobody meets more of the others than he must.
+  for (const seconds of expected) {
+    const share = all.filter((one) => one === seconds).length / all.length
+    expect(share).toBeCloseTo(1 / expected.length, 1)
+  }
+})
+
 test('whatever a sender sent, the text is whole UTF-8 of bounded length with no controls', () => {
   const hostile = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 200 }),

@@ -22,8 +22,9 @@ export type Connection = {
   closed: Promise<void>
 }
 
-export async function connectTo(port: number): Promise<Connection> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+/** From an address of the loopback: each is somebody else. */
+export async function connectTo(port: number, localAddress = '127.0.0.1'): Promise<Connection> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true, localAddress })
   let text = ''
   socket.setEncoding('latin1').on('data', (chunk: string) => {
     text += chunk

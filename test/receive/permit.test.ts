@@ -81,3 +81,27 @@ test('seven of the largest bodies fit at once', () => {
   expect(taken.filter((permit) => permit !== null)).toHaveLength(7)
   expect(permits.limitBytes).toBe(PERMIT_BYTES)
 })
+
+test('F51: how long to wait follows from who was turned away, and how fast memory comes back', () => {
+  let nowMs = 0
+  const permits = new Permits(100 * REQUEST_BYTES, { monotonicMs: () => nowMs })
+  expect(permits.waitSeconds).toBe(null)
+  const open = Array.from({ length: 100 }, () => permits.take(0)!)
+  for (let i = 0; i < 200; i++) expect(permits.take(0)).toBe(null)
+  // Nothing has come back yet, so nobody knows.
+  expect(permits.waitSeconds).toBe(null)
+  // Ten a second: the two hundred will have to wait for twenty of them.
+  for (let second = 1; second <= 3; second++) {
+    nowMs += 1_000
+    for (let i = 0; i < 10; i++) open.pop()!.release()
+    expect(permits.waitSeconds).toBeCloseTo(20, 5)
+  }
+  // Who is let in again is not away any more.
+  for (let i = 0; i < 20; i++) open.push(permits.take(0)!)
+  expect(permits.waitSeconds).toBeCloseTo(18, 5)
+  for (let i = 0; i < 10_000; i++) permits.take(90 * REQUEST_BYTES)
+  expect(permits.waitSeconds).toBe(60)
+  for (const permit of open) permit.release()
+  // All of it has come back at once, and there is room for anybody.
+  expect(permits.waitSeconds).toBe(1)
+})

@@ -135,6 +135,7 @@ test('the status of a gateway that has done nothing is whole, and all zeros', ()
           oldestWaitingSeconds: 0,
         },
       ],
+      parked: [],
       log: {
         oldestLsn: expect.any(Number),
         lastLsn: 0,

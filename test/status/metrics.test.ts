@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { snappy } from '../../src/wire/snappy.ts'
-import { RW1_TYPE, RW2_TYPE, type TestGateway, withGateway } from '../support/gateway.ts'
+import { passTime, RW1_TYPE, RW2_TYPE, type TestGateway, withGateway } from '../support/gateway.ts'
 import { peer } from '../support/peers.ts'
 import { rw2Of } from '../support/remote-write.ts'
 import { moved, valuesOf } from './parts.ts'
@@ -195,7 +195,7 @@ test('a request that is no push moves the answers, and no sample', () =>
 
 test('what the destination does not take yet waits, with its age, and then does not', () =>
   withGateway(async (gateway) => {
-    const { push2, receiver, clockOffset } = gateway
+    const { push2, receiver } = gateway
     receiver.respond = () => ({ status: 503 })
     await push2([one('a'), one('b')])
     const waiting = async () => {
@@ -211,7 +211,7 @@ test('what the destination does not take yet waits, with its age, and then does 
     }
     const stuck = { samples: 2, hasBytes: true, isOld: false, wasRetried: true, forwarded: 0 }
     await expect.poll(waiting).toEqual(stuck)
-    clockOffset.ms = 61_000
+    passTime(gateway, 61_000)
     expect(await waiting()).toEqual({ ...stuck, isOld: true })
     receiver.respond = undefined
     await expect

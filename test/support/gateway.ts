@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { type Disk, nodeDisk } from '../../src/base/disk.ts'
 import { createLogger } from '../../src/base/log.ts'
@@ -32,8 +33,8 @@ export type TestGateway = {
   directory: string
   /** The configuration, which a reload and a restart read anew. */
   text: { yaml: string }
-  /** What is added to the wall clock of the gateway. */
-  clockOffset: { ms: number }
+  /** What is added to the clocks of the gateway: to the wall's, and to the one that never jumps. */
+  clockOffset: { ms: number; monotonicMs: number }
   post(body: Uint8Array, headers?: { [name: string]: string }): Promise<Answer>
   /** Sends series compressed, as Remote Write 2.0 or 1.0. */
   push2(series: readonly SeriesLiteral[]): Promise<Answer>
@@ -51,6 +52,8 @@ export async function startTestGateway(
     window?: string
     quota?: string
     threads?: number
+    /** Further limits, each with a comma before it. */
+    limits?: string
     listen?: string
     /** Whether it takes OTLP by gRPC, which takes a moment to load. */
     grpc?: boolean
@@ -67,12 +70,16 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
   const receiver = await startReceiver(options.receiver)
-  const clockOffset = { ms: 0 }
-  const clock: Clock = { ...systemClock, nowMs: () => Date.now() + clockOffset.ms }
+  const clockOffset = { ms: 0, monotonicMs: 0 }
+  const clock: Clock = {
+    ...systemClock,
+    nowMs: () => Date.now() + clockOffset.ms,
+    monotonicMs: () => performance.now() + clockOffset.monotonicMs,
+  }
   const yaml = `
 ${options.listen ?? listenOf(options.grpc ?? false)}
 storage: { path: ${JSON.stringify(directory)}, quota: ${options.quota ?? '1GiB'} }
-limits: { intake_threads: ${options.threads ?? INTAKE_THREADS} }
+limits: { intake_threads: ${options.threads ?? INTAKE_THREADS}${options.limits ?? ''} }
 remote_write:
   - url: ${options.urlOf?.(receiver) ?? receiver.url}
     out_of_order_time_window: ${options.window ?? '0s'}
@@ -112,6 +119,32 @@ ${options.yaml ?? ''}`
     },
   }
   return own
+}
+
+/**
+ * Waits until everything has arrived at every destination, and nothing is missing, lost or set
+ * aside in the books of the gateway.
+ */
+export async function expectGatewayBalanced({ admin }: TestGateway): Promise<void> {
+  const unsettled = async () => {
+    const { difference, clusters, destinations } = JSON.parse(await admin('/api/v1/balance'))
+    return [
+      difference,
+      ...clusters.map((one: { difference: number }) => one.difference),
+      ...destinations.map((one: { [part: string]: number }) =>
+        ['waiting', 'quarantined', 'damaged', 'evicted', 'difference'].map((part) => one[part]),
+      ),
+    ].flat()
+  }
+  await expect
+    .poll(async () => new Set(await unsettled()), { timeout: 15_000 })
+    .toEqual(new Set([0]))
+}
+
+/** Time goes by for the gateway, by both of its clocks. */
+export function passTime({ clockOffset }: TestGateway, ms: number): void {
+  clockOffset.ms += ms
+  clockOffset.monotonicMs += ms
 }
 
 function listenOf(grpc: boolean): string {

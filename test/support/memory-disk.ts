@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { Disk, DiskFile } from '../../src/base/disk.ts'
+import type { Disk, DiskFile, Space } from '../../src/base/disk.ts'
 import { changed, type Inode, newInode, put, survivor } from './inode.ts'
 
 /**
@@ -85,13 +85,18 @@ export class MemoryDisk implements Disk {
       syncDirectory: async (directory) => alive().syncDirectory(directory),
       rename: async (from, to) => alive().rename(from, to),
       remove: async (path) => alive().remove(path),
-      capacityBytes: async (path) => alive().capacityBytes(path),
+      space: async (path) => alive().space(path),
     }
   }
 
   /** What a reader sees of a file. */
   bytesOf(path: string): Uint8Array {
     return this.#inode(path).seen.slice()
+  }
+
+  /** All files, as a reader sees them. */
+  files(): Map<string, Uint8Array> {
+    return new Map(Array.from(this.#seen, ([path, { seen }]) => [path, seen.slice()]))
   }
 
   /** Changes a file behind everybody's back, as rot does; creates it when it is not there. */
@@ -103,6 +108,12 @@ export class MemoryDisk implements Disk {
     inode.unsynced = []
     this.#seen.set(path, inode)
     this.#durable.set(path, inode)
+  }
+
+  /** As if it had never been. */
+  lose(path: string): void {
+    this.#seen.delete(path)
+    this.#durable.delete(path)
   }
 
   async open(path: string, mode: 'create' | 'update' | 'read'): Promise<DiskFile> {
@@ -140,18 +151,26 @@ export class MemoryDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     await this.#enter('remove', path)
-    if (this.#seen.has(path)) this.#change({ directory: dirname(path), name: path })
+    const inode = this.#seen.get(path)
+    if (inode === undefined) return
+    this.freeBytes += inode.seen.length
+    this.#change({ directory: dirname(path), name: path })
   }
 
-  async capacityBytes(): Promise<number> {
-    return 1e12
+  async space(path: string): Promise<Space> {
+    await this.#enter('space', path)
+    return { totalBytes: 1e12, freeBytes: Math.min(1e12, this.freeBytes) }
   }
 
   #file(path: string, inode: Inode): DiskFile {
     const boot = this.#boots
     this.openFileCount += 1
-    const enter = async (kind: FaultKind) => {
+    let roomlessAt: number | undefined
+    const enter = async (kind: FaultKind, position?: number) => {
       if (boot !== this.#boots) throw diskError('EBADF', path)
+      // A write that found no room may be asked for again, and nothing else.
+      if (kind === 'write' && position === roomlessAt) inode.hasFailed = false
+      roomlessAt = undefined
       if (inode.hasFailed && kind !== 'read')
         this.offences.push(`${kind} of ${path} after a failure`)
       try {
@@ -168,7 +187,7 @@ export class MemoryDisk implements Disk {
         const growth = Math.max(0, position + all.length - inode.seen.length)
         const fits = all.length - Math.max(0, growth - this.freeBytes)
         try {
-          await enter('write')
+          await enter('write', position)
         } catch (error) {
           // A failed write may have written a part, but not that of a process that has ended.
           if (boot === this.#boots) put(inode, all.subarray(0, all.length >> 1), position)
@@ -178,6 +197,7 @@ export class MemoryDisk implements Disk {
         this.freeBytes -= Math.min(growth, this.freeBytes)
         if (fits < all.length) {
           inode.hasFailed = true
+          roomlessAt = position
           throw diskError('ENOSPC', path)
         }
       },
@@ -250,6 +270,7 @@ export type FaultKind =
   | 'syncDirectory'
   | 'rename'
   | 'remove'
+  | 'space'
 
 type Fault = { kind: FaultKind; code: string; timesLeft: number; within: string }
 

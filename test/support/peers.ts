@@ -48,6 +48,12 @@ const PEERS = {
     package: 'nats-server',
     version: [2, 10],
   },
+  strace: {
+    executables: ['strace'],
+    variable: 'SLUICE_STRACE',
+    package: 'strace',
+    version: [6, 1],
+  },
 } satisfies Record<string, Peer>
 
 export type PeerName = keyof typeof PEERS

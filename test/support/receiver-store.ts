@@ -58,7 +58,7 @@ const BEHIND_MS_MAX = 60 * 60_000
  */
 export function store(
   series: Map<string, StoredSeries>,
-  request: ReceivedRequest,
+  request: Pick<ReceivedRequest, 'protocol' | 'series'>,
   oooWindowMs: number,
 ): Answered {
   const written = { samples: 0, histograms: 0, exemplars: 0 }
@@ -112,7 +112,7 @@ function keep(
   series: Map<string, StoredSeries>,
   taken: { stored: StoredSeries; sample: StoredSample }[],
   limits: Limits,
-  request: ReceivedRequest,
+  request: Pick<ReceivedRequest, 'series'>,
 ): void {
   for (const { stored, sample } of taken) {
     const key = keyOf(stored.labels)

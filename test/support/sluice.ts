@@ -16,6 +16,8 @@ export type SluiceProcess = {
   /** Of the admin port. */
   admin: string
   child: Child
+  /** What it is started by, for whoever starts it in a way of his own. */
+  command: readonly string[]
   /** Over the same data and on the same ports. */
   startAgain(): Promise<void>
 }
@@ -33,26 +35,21 @@ export async function startSluice(
   directory: string,
   destination: string,
   flags: string[] = [],
+  yaml = SLUICE_YAML,
 ): Promise<SluiceProcess> {
   const [write, admin] = [await freePort(), await freePort()]
   const config = join(directory, 'sluice.yaml')
   await mkdir(directory, { recursive: true })
-  await writeFile(config, SLUICE_YAML)
+  await writeFile(config, yaml)
+  const command = [
+    ...[process.execPath, 'src/main.ts', 'serve', '--data', directory, '--config', config],
+    ...['--remote-write', destination],
+    ...['--listen', `127.0.0.1:${write}`, '--admin', `127.0.0.1:${admin}`],
+    ...flags,
+  ]
   const start = async (): Promise<Child> => {
-    const child = startChild(process.execPath, [
-      ...[
-        'src/main.ts',
-        'serve',
-        '--data',
-        directory,
-        '--remote-write',
-        destination,
-        '--config',
-        config,
-      ],
-      ...['--listen', `127.0.0.1:${write}`, '--admin', `127.0.0.1:${admin}`],
-      ...flags,
-    ])
+    const [node, ...args] = command
+    const child = startChild(node!, args)
     await child.ready(`http://127.0.0.1:${admin}/-/ready`)
     return child
   }
@@ -60,6 +57,7 @@ export async function startSluice(
     url: `http://127.0.0.1:${write}/api/v1/write`,
     admin: `http://127.0.0.1:${admin}`,
     child: await start(),
+    command,
     startAgain: async () => {
       sluice.child = await start()
     },

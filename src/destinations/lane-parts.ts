@@ -1,0 +1,33 @@
+import type { Clock } from '../base/clock.ts'
+import type { ClockWatch } from '../base/clock-watch.ts'
+import type { Logger } from '../base/log.ts'
+import type { createPost } from '../forward/post.ts'
+import type { Block } from '../model/block.ts'
+import type { DigestKey } from '../model/identity.ts'
+import type { BlockTotals } from '../persist/block-writer.ts'
+import type { Cursor } from '../persist/cursor.ts'
+import type { Log } from '../persist/log.ts'
+import type { Quarantine } from '../persist/quarantine.ts'
+import type { Losses } from './losses.ts'
+
+/** What the way to one destination is made of. */
+export type LaneParts = {
+  log: Log
+  cursor: Cursor
+  losses: Losses
+  quarantine: Quarantine
+  key: DigestKey
+  merge: (blocks: readonly Block[]) => Block | null
+  totals: BlockTotals
+  /** Of all samples in it, those before the cursor. */
+  samplesDone: number
+  clock: Clock
+  watch: ClockWatch
+  /** In [0, 1). */
+  random: () => number
+  logger: Logger
+  /** The way there; HTTP when absent. */
+  post?: typeof createPost
+  /** Everything before `position` is acknowledged. */
+  onCheckpoint: (position: number) => void
+}

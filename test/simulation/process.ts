@@ -1,0 +1,204 @@
+import { join } from 'node:path'
+import { createPushDigest } from '../../src/admit/push-digest.ts'
+import { ReplayMemory } from '../../src/admit/replay.ts'
+import type { Disk } from '../../src/base/disk.ts'
+import { createLogger } from '../../src/base/log.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { createRemoteWrite2Decoder } from '../../src/decode/remote-write-2.ts'
+import { Destinations } from '../../src/destinations/destinations.ts'
+import { sourcesOf } from '../../src/gateway.ts'
+import { createIngest, type ReadParts, readPush } from '../../src/ingest.ts'
+import { type Batch, createBatch } from '../../src/model/batch.ts'
+import type { DigestKey } from '../../src/model/identity.ts'
+import type { Outcome } from '../../src/model/outcome.ts'
+import { BLOCK_RECORD, decodeBlock } from '../../src/persist/block.ts'
+import { Ledger, type Loss } from '../../src/persist/ledger.ts'
+import { type Balance, balanceOf } from '../../src/status/balance.ts'
+import { openStore, type Store } from '../../src/store.ts'
+import { decompressInto } from '../../src/wire/snappy.ts'
+import type { Life, SimulatedClock } from './clock.ts'
+import { idsOf, type SampleId, type SimulatedReceiver, seriesOf } from './receiver.ts'
+
+export const DATA = '/data'
+
+const SWEEP_EVERY_MS = 1_000
+const SAVE_EVERY_MS = 60_000
+
+/** Used between two awaits only, so that all processes can share it. */
+let shared: Batch | undefined
+
+export type World = {
+  clock: SimulatedClock
+  receiver: SimulatedReceiver
+  random: () => number
+  yaml: string
+}
+
+/** A gateway without threads and sockets: everything between a push that was read and a request. */
+export type SimulatedProcess = {
+  /** Rejects with the log's trouble as the gateway's start does. */
+  push(body: Uint8Array): Promise<Outcome>
+  balance(): Balance
+  /** What lies in quarantine. */
+  quarantined(): Promise<SampleId[]>
+  losses(): Promise<Loss[]>
+  rewind(sinceMs: number): Promise<unknown>
+  replayAll(): Promise<unknown>
+  stop(): Promise<void>
+}
+
+const CONFIGS = new Map<string, ReturnType<typeof parseConfig>['config']>()
+
+function configOf(yaml: string) {
+  const text = `storage: { path: ${DATA}, ${yaml} }\ndedup: { max_series: 1000 }`
+  const config = CONFIGS.get(text) ?? parseConfig(text, 'simulated.yaml').config
+  CONFIGS.set(text, config)
+  return config
+}
+
+/**
+ * Starts what `startGateway` starts, but for the servers, over a simulated disk.
+ *
+ * @throws what `startGateway` throws
+ */
+export async function startProcess(
+  world: World,
+  disk: Disk,
+  life: Life,
+): Promise<SimulatedProcess> {
+  const config = configOf(world.yaml)
+  const clock = world.clock.of(life)
+  const parts = {
+    clock,
+    disk,
+    random: world.random,
+    log: createLogger({ level: 'silent' }),
+    loadConfig: async () => config,
+    lock: async () => ({ release: async () => {} }),
+    post: () => world.receiver.post(life),
+  }
+  const stops: (() => Promise<unknown>)[] = []
+  const stop = async () => {
+    for (const each of stops.splice(0).reverse()) await each()
+  }
+  try {
+    const store = await openStore(config, parts, stops)
+    // Whoever sent these may not have saved how far he came.
+    const { position } = store.cursors.get('central')!
+    world.receiver.doubt(await idsInLog(store, position))
+    const ledger = new Ledger(store.disk, join(DATA, 'losses.jsonl'))
+    const far = await Destinations.start(config.remoteWrite, {
+      ...parts,
+      ...store,
+      quotaBytes: () => store.diskWatch.quotaBytes,
+      directory: join(DATA, 'quarantine'),
+      cursorDirectory: join(DATA, 'cursors'),
+      ledger,
+      dropsOldest: config.storage.onFull === 'drop_oldest',
+      logger: parts.log,
+    })
+    stops.push(() => far.stop())
+    stops.push(everySecond(parts.clock, store, far))
+    const ingest = createIngest({
+      ...store,
+      clock,
+      replay: new ReplayMemory(1_000),
+      backlog: () => store.diskWatch.refusal(),
+      onCommit: () => {},
+    })
+    const reading = readingOf(store.key)
+    const own = { counters: ingest.counters, requests: () => [], bodyBytesMax: 0 }
+    const unused = { start: async () => ports, refresh: async () => {}, stop: async () => {} }
+    const sources = sourcesOf(store, { ...own, ...unused }, far)
+    const central = () => far.byName.get('central')!
+    return {
+      push: async (body) => {
+        const push = { sender: { cluster: 'default' }, protocol: 'rw2' as const, body }
+        const digest = reading.digest(push)
+        const known = ingest.withoutReading(digest, push.sender)
+        if (known !== null) return known
+        shared ??= createBatch()
+        const reason = readPush(reading, push, shared)
+        if (reason !== null) throw new Error(reason)
+        return ingest.take({ sender: push.sender, digest, batch: shared, body: () => body })
+      },
+      balance: () => balanceOf(sources),
+      quarantined: async () => {
+        const ids: SampleId[] = []
+        for (const { id } of central().entries()) {
+          const message = await central().message(id)
+          if (message !== null) ids.push(...idsOf(seriesOf('rw2', message)))
+        }
+        return ids
+      },
+      losses: () => ledger.newest(),
+      rewind: (sinceMs) => central().rewind(sinceMs),
+      replayAll: () =>
+        central().replay(
+          central()
+            .entries()
+            .map(({ id }) => id),
+        ),
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** The other decoders take long to make. */
+function readingOf(key: DigestKey): ReadParts {
+  const none = () => 'not in this simulation'
+  const digest = createPushDigest(key)
+  return {
+    digest: ({ protocol, sender, body }) => digest(protocol, sender.cluster, body),
+    inspect: () => null,
+    decompress: (body, batch) => decompressInto(batch.kernel, body),
+    decode: {
+      rw2: createRemoteWrite2Decoder(key),
+      ...{ rw1: none, otlp: none, 'otlp-json': none, 'otlp-grpc': none },
+    },
+  }
+}
+
+const ports = { write: 0, otlpHttp: null, otlpGrpc: null, admin: 0 }
+
+/** As the gateway does by a timer of the system. */
+function everySecond(clock: World['clock']['world'], store: Store, far: Destinations) {
+  const { admission, save, watch, diskWatch } = store
+  const stopping = new AbortController()
+  const run = async () => {
+    for (let savedMs = clock.monotonicMs(); ; ) {
+      await clock.sleep(SWEEP_EVERY_MS, stopping.signal)
+      const nowMs = clock.monotonicMs()
+      watch.look()
+      admission.sweep(Math.floor(nowMs / 1000))
+      void diskWatch.look()
+      void far.release()
+      if (nowMs - savedMs < SAVE_EVERY_MS) continue
+      await save()
+      savedMs = clock.monotonicMs()
+    }
+  }
+  const running = run().catch(() => {})
+  return async () => {
+    stopping.abort('stopping')
+    await running
+  }
+}
+
+/** The samples of all blocks in a log from `position` on. */
+async function idsInLog({ log }: Store, position: number): Promise<SampleId[]> {
+  const reader = log.reader(position)
+  const ids: SampleId[] = []
+  try {
+    for (let record = await reader.next(); record; record = await reader.next()) {
+      if (record.type !== BLOCK_RECORD) continue
+      ids.push(...idsOf(seriesOf('rw2', decodeBlock(record.payload).message)))
+    }
+  } finally {
+    await reader.close()
+  }
+  return ids
+}
