@@ -1,8 +1,9 @@
 import { Bell } from './base/bell.ts'
 import type { Clock } from './base/clock.ts'
 import type { ClusterQueue } from './forward/cluster-queue.ts'
+import type { Missing } from './forward/gap.ts'
 import type { Ahead } from './forward/line.ts'
-import { type LookAhead, type Missing, SWEEP_BYTES } from './forward/look-ahead.ts'
+import { type LookAhead, SWEEP_BYTES } from './forward/look-ahead.ts'
 import type { Departure } from './forward/turns.ts'
 import type { Block } from './model/block.ts'
 import type { Counts } from './model/counts.ts'
@@ -136,7 +137,7 @@ export class Delivery {
     return this.#stopping.signal
   }
 
-  /** What cannot be read now is tried again: a disk that is in trouble holds delivery up. */
+  /** What cannot be read now is tried again: a disk in trouble holds up what lies there alone. */
   async #persist(read: () => Promise<void>): Promise<void> {
     while (!this.#signal.aborted) {
       try {
@@ -144,6 +145,8 @@ export class Delivery {
       } catch (error) {
         if (this.#signal.aborted) return
         this.#parts.onError(error)
+        // What was read before goes on its way.
+        this.#sendAll()
         await this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
       }
     }
@@ -157,6 +160,7 @@ export class Delivery {
       while (!this.#signal.aborted) {
         const record = await reader.next()
         if (record !== null) this.#read(record)
+        else this.#ahead.reachedEnd()
         // With all that is there small blocks go together; but on a long way nobody waits for it.
         if (record === null || this.#ahead.isBehind) this.#sendAll()
         if (this.#signal.aborted) return

@@ -76,19 +76,17 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       backlog,
       onCommit: (seconds) => metrics.observeCommit(seconds),
     })
-    const ledger = new Ledger(store.disk, join(config.storage.path, 'losses.jsonl'))
     const far = await Destinations.start(config.remoteWrite, {
       ...parts,
       ...store,
       quotaBytes: () => store.diskWatch.quotaBytes,
       directory: join(config.storage.path, 'quarantine'),
       cursorDirectory: join(config.storage.path, 'cursors'),
-      ledger,
+      ledger: new Ledger(store.disk, join(config.storage.path, 'losses.jsonl')),
       dropsOldest: config.storage.onFull === 'drop_oldest',
       logger: parts.log,
     })
-    stops.push(() => far.stop())
-    stops.push(everySecond(parts.clock, store, far))
+    stops.push(() => far.stop(), everySecond(parts.clock, store, far))
     const sources = sourcesOf(store, intake, far)
     const metrics = createMetrics(sources)
     stops.push(async () => metrics.stop())
@@ -111,11 +109,11 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     const adminServer = createServer({ ...config.listen.admin, routes, ...parts })
     const adminPort = await adminServer.start()
     stops.push(() => adminServer.stop(DRAIN_MS))
-    const ports = await intake.start()
+    const { write, otlpHttp, otlpGrpc } = await intake.start()
     isOpen = true
     stops.push(() => intake.stop())
-    const { write: writePort, otlpHttp: otlpHttpPort, otlpGrpc: otlpGrpcPort } = ports
-    return { writePort, otlpHttpPort, otlpGrpcPort, adminPort, reload, stop }
+    const ports = { writePort: write, otlpHttpPort: otlpHttp, otlpGrpcPort: otlpGrpc, adminPort }
+    return { ...ports, reload, stop }
   } catch (error) {
     await stop()
     throw error
@@ -153,7 +151,7 @@ function everySecond(clock: Clock, store: Store, far: Destinations) {
 
 /** Where the metrics and the status find their numbers. */
 export function sourcesOf(
-  { log, watch, diskWatch, admission, deltas, totals, samplesAtStart, undone }: Store,
+  { log, watch, diskWatch, admission, deltas, totals, samplesAtStart, undone, blocks }: Store,
   intake: Intake,
   far: Destinations,
 ): MetricSources {
@@ -178,6 +176,8 @@ export function sourcesOf(
     bodyBytesMax: () => intake.bodyBytesMax,
     rejectedSamples: () => counters.rejectedSamples,
     undoneSamples: () => undone.samples,
+    clusters: () => counters.clusters,
+    writtenOf: () => blocks.clusters,
     keptSamples: () => totals.samples - samplesAtStart,
     destinations: () => far.status(),
     parked: () => far.parked(),

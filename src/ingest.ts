@@ -4,7 +4,14 @@ import type { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
 import type { ClockWatch } from './base/clock-watch.ts'
 import type { Batch } from './model/batch.ts'
-import { add, type Counts, noCounts, samplesOf } from './model/counts.ts'
+import { type Counts, samplesOf } from './model/counts.ts'
+import {
+  countBatch,
+  countRefused,
+  countReplay,
+  createCounters,
+  type IngestCounters,
+} from './model/ingest-counters.ts'
 import type { Judgement, Slice } from './model/judgement.ts'
 import type { Outcome, Sender } from './model/outcome.ts'
 import type { Rejections } from './model/rejection.ts'
@@ -59,21 +66,6 @@ export type IngestParts = {
   onCommit: (seconds: number) => void
 }
 
-/** What came in, for the metrics; counted when the answer is known. */
-export type IngestCounters = {
-  received: Counts
-  /** Pushes by what became of them. */
-  pushes: Record<Outcome['kind'] | 'replayed', number>
-  replayedSamples: number
-  /** Requests of version 2.0 that call themselves 1.0, and so seem to be empty. */
-  misnamedPushes: number
-  /** Exemplars left out because their labels are too long. */
-  oversizedExemplars: number
-  rejected: Map<string, number>
-  /** Samples and histograms among them. */
-  rejectedSamples: number
-}
-
 /** Fills `batch` from a push; returns why it is malformed as a whole, or null. */
 export function readPush(parts: ReadParts, { protocol, body }: Push, batch: Batch): string | null {
   if (protocol !== 'rw1' && protocol !== 'rw2') return parts.decode[protocol](body, batch)
@@ -96,12 +88,25 @@ export function createIngest(parts: IngestParts) {
   const { clock, replay, admission, deltas, blocks } = parts
   const counters = createCounters()
 
-  /** The outcome of a push that needs not be read: it was here before, or finds no room. */
-  function withoutReading(digest: PushDigest): Outcome | null {
+  /** Pushes that are judged and not on disk yet: what will be answered, by their digests. */
+  const pending = new Map<string, Promise<Outcome>>()
+
+  /**
+   * The outcome of a push that needs not be read: it was here before, is on its way to the disk,
+   * or finds no room.
+   */
+  function withoutReading(
+    digest: PushDigest,
+    { cluster }: Sender,
+  ): Outcome | Promise<Outcome> | null {
+    const again = (outcome: Outcome) => countReplay(counters, cluster, outcome)
     const answered = replay.find(digest, clock.monotonicMs())
-    if (answered !== undefined) return countReplay(counters, answered)
+    if (answered !== undefined) return again(answered)
+    // A retry that overtakes its own commit would find its samples late, or there already.
+    const underWay = pending.get(digest.join())
+    if (underWay !== undefined) return underWay.then(again)
     const backlog = parts.backlog()
-    return backlog === null ? null : refuse(counters, backlog)
+    return backlog === null ? null : countRefused(counters, backlog)
   }
 
   function countMalformed(): void {
@@ -109,8 +114,15 @@ export function createIngest(parts: IngestParts) {
   }
 
   /** Takes what was read. The batch is done with when this returns, and not only resolves. */
-  async function take(arrival: Arrival): Promise<Outcome> {
-    const outcome = admit(arrival)
+  function take(arrival: Arrival): Promise<Outcome> {
+    const key = arrival.digest.join()
+    const taken = judgeAndCommit(arrival)
+    pending.set(key, taken)
+    return taken.finally(() => pending.delete(key))
+  }
+
+  async function judgeAndCommit(arrival: Arrival): Promise<Outcome> {
+    const outcome = admit(parts, counters, arrival)
 
     // A push of nothing but duplicates waits too, because the samples that it duplicates
     // may not be on disk yet.
@@ -123,7 +135,7 @@ export function createIngest(parts: IngestParts) {
       // What was decided has been undone already, or the sender's next try would look like a
       // duplicate of something that was lost. Where the disk is only slow it holds, and waits:
       // the next try is a duplicate of it, and is answered when it is on disk.
-      return refuse(counters, `the log cannot be written: ${(error as Error).message}`)
+      return countRefused(counters, `the log cannot be written: ${(error as Error).message}`)
     }
     parts.onCommit((clock.monotonicMs() - startMs) / 1000)
     replay.remember(arrival.digest, outcome, clock.monotonicMs())
@@ -131,41 +143,49 @@ export function createIngest(parts: IngestParts) {
     return outcome
   }
 
-  /**
-   * Judges what was decoded and puts what is new into blocks. Synchronous from the first
-   * look to the last entry: nobody may see a sample as seen that is not on its way to disk.
-   */
-  function admit({ sender: { cluster }, batch, body }: Arrival): Outcome {
-    admission.metadata.learn(batch)
-    const nowMs = clock.nowMs()
-    const latestMs = parts.watch.latestMs()
-    const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
-    deltas?.addUp(batch, nowMs, nowSeconds)
-    const written = countsOf(batch)
-    let lastBlock = 0
-    for (const slice of slicesOf(batch)) {
-      const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
-      lastBlock = block.number
-      const judgement = admission.judge(batch, slice, block.number, latestMs, nowSeconds)
-      if (block.isEmpty && isKeptAsItCame(batch, judgement)) {
-        block.adopt(batch, judgement, body())
-      } else if (samplesOf(judgement.kept) > 0) {
-        block.add(batch, slice, judgement)
-      }
-      // A duplicate counts as written: its sender is done with it, and takes "2xx, nothing
-      // written" for a receiver that misunderstood.
-      written.samples -= judgement.refused.samples
-      written.histograms -= judgement.refused.histograms
-    }
-    // With the last of them, so that a push of which a part is on disk is repeated as a whole.
-    deltas?.settle(lastBlock)
-    countBatch(counters, written, batch)
-    if (batch.rejections.isEmpty) return { kind: 'accepted', written }
-    const { points: rejectedPoints } = batch.rejections
-    return { kind: 'partial', written, rejectedPoints, reason: sentence(batch.rejections) }
-  }
-
   return { withoutReading, countMalformed, take, counters }
+}
+
+/**
+ * Judges what was decoded and puts what is new into blocks. Synchronous from the first
+ * look to the last entry: nobody may see a sample as seen that is not on its way to disk.
+ */
+function admit(
+  parts: IngestParts,
+  counters: IngestCounters,
+  { sender: { cluster }, batch, body }: Arrival,
+): Outcome {
+  const { clock, admission, deltas, blocks } = parts
+  const duplicatesNow = () => admission.duplicateSamples + admission.conflictingSamples
+  admission.metadata.learn(batch)
+  const nowMs = clock.nowMs()
+  const latestMs = parts.watch.latestMs()
+  const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
+  deltas?.addUp(batch, nowMs, nowSeconds)
+  const written = countsOf(batch)
+  const duplicatesBefore = duplicatesNow()
+  let lastBlock = 0
+  for (const slice of slicesOf(batch)) {
+    const block = blocks.blockFor(cluster, slice.toSample - slice.fromSample, nowMs)
+    lastBlock = block.number
+    const judgement = admission.judge(batch, slice, block.number, latestMs, nowSeconds)
+    if (block.isEmpty && isKeptAsItCame(batch, judgement)) {
+      block.adopt(batch, judgement, body())
+    } else if (samplesOf(judgement.kept) > 0) {
+      block.add(batch, slice, judgement)
+    }
+    // A duplicate counts as written: its sender is done with it, and takes "2xx, nothing
+    // written" for a receiver that misunderstood.
+    written.samples -= judgement.refused.samples
+    written.histograms -= judgement.refused.histograms
+  }
+  // With the last of them, so that a push of which a part is on disk is repeated as a whole.
+  deltas?.settle(lastBlock)
+  const duplicates = duplicatesNow() - duplicatesBefore
+  countBatch(counters, { cluster, written, duplicates, batch })
+  if (batch.rejections.isEmpty) return { kind: 'accepted', written }
+  const { points: rejectedPoints } = batch.rejections
+  return { kind: 'partial', written, rejectedPoints, reason: sentence(batch.rejections) }
 }
 
 function countsOf(batch: Batch): Counts {
@@ -215,43 +235,4 @@ function sentence(rejections: Rejections): string {
     ([reason, { elements, example }]) => `${elements} ${reason}: ${example}`,
   )
   return `${rejections.total} rejected, the rest is stored\n${lines.join('\n')}`
-}
-
-function createCounters(): IngestCounters {
-  return {
-    received: noCounts(),
-    pushes: { accepted: 0, partial: 0, malformed: 0, backlogged: 0, replayed: 0 },
-    replayedSamples: 0,
-    misnamedPushes: 0,
-    oversizedExemplars: 0,
-    rejected: new Map(),
-    rejectedSamples: 0,
-  }
-}
-
-function countBatch(counters: IngestCounters, written: Counts, batch: Batch): void {
-  const { received, rejected } = counters
-  const { rejections } = batch
-  if (batch.misnamedFields > 0) counters.misnamedPushes += 1
-  counters.oversizedExemplars += batch.exemplarsOversized
-  add(received, written)
-  add(received, rejections.counts)
-  counters.rejectedSamples += samplesOf(rejections.counts)
-  for (const [reason, { elements }] of rejections) {
-    rejected.set(reason, (rejected.get(reason) ?? 0) + elements)
-  }
-}
-
-function countReplay(counters: IngestCounters, outcome: Outcome): Outcome {
-  counters.pushes.replayed += 1
-  if ('written' in outcome) {
-    counters.replayedSamples += samplesOf(outcome.written)
-    add(counters.received, outcome.written)
-  }
-  return outcome
-}
-
-function refuse(counters: IngestCounters, reason: string): Outcome {
-  counters.pushes.backlogged += 1
-  return { kind: 'backlogged', reason }
 }

@@ -21,6 +21,8 @@ export type DestinationConfig = {
   readonly remoteTimeoutMs: number
   /** What the receiver itself is configured with; 0 when it refuses every late sample. */
   readonly outOfOrderWindowMs: number
+  /** Whether new samples go before a backlog, as far as that window lets them. */
+  readonly catchUp: 'in_order' | 'newest_first'
   /** What is spoken first: 2.0 falls back to 1.0 when the receiver does not know it. */
   readonly protocol: 'rw1' | 'rw2'
   /** Sent with every request, beside those that the protocol asks for. */
@@ -49,6 +51,9 @@ const KEYS = {
     (text) => parseDurationMs(text) || null,
   ).prefault('30s'),
   out_of_order_time_window: setting('a duration such as 30m', parseDurationMs).prefault('0'),
+  catch_up: setting('in_order or newest_first', (text) =>
+    text === 'in_order' || text === 'newest_first' ? text : null,
+  ).prefault('in_order'),
   protobuf_message: setting('io.prometheus.write.v2.Request or prometheus.WriteRequest', (text) => {
     if (text === 'prometheus.WriteRequest') return 'rw1'
     return text === 'io.prometheus.write.v2.Request' ? 'rw2' : null
@@ -60,7 +65,16 @@ const KEYS = {
 }
 
 /** One entry of `remote_write`. */
-export const DESTINATION = z.strictObject(KEYS).superRefine(refuseAmbiguous)
+export const DESTINATION = z
+  .strictObject(KEYS)
+  .superRefine(refuseAmbiguous)
+  .superRefine(({ catch_up, out_of_order_time_window }, context) => {
+    if (catch_up === 'in_order' || out_of_order_time_window > 0) return
+    const message =
+      'newest_first needs out_of_order_time_window, which the receiver must have as well: ' +
+      'without it a backlog is refused by whoever has what is newer'
+    context.addIssue({ code: 'custom', message, path: ['catch_up'] })
+  })
 
 export const DESTINATION_SECTIONS: Sections = {
   'remote_write[]': {
@@ -88,6 +102,7 @@ export function destinationOf(
     url: section.url,
     remoteTimeoutMs: section.remote_timeout,
     outOfOrderWindowMs: section.out_of_order_time_window,
+    catchUp: section.catch_up,
     protocol: section.protobuf_message,
     headers: section.headers,
     credentials: credentialsOf(section, directory),

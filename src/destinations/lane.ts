@@ -24,6 +24,7 @@ import type { LaneParts } from './lane-parts.ts'
 import { headOf } from './open-quarantine.ts'
 import { Outgoing } from './outgoing.ts'
 import { replay } from './replay.ts'
+import { waitingOf } from './waiting.ts'
 
 /**
  * From the log to one destination, and aside into its quarantine.
@@ -90,9 +91,11 @@ export class Lane implements QuarantineSource, RewindSource {
   }
 
   #aheadFrom(number: number, samplesBefore: number): LookAhead {
+    const { catchUp, outOfOrderWindowMs } = this.#config
     return new LookAhead({
       from: { number, samplesBefore },
       clock: this.#parts.clock,
+      newestFirstWithinMs: catchUp === 'newest_first' ? outOfOrderWindowMs : 0,
       onDamage: (samples, fromBlock, toBlock) => {
         this.#samplesDone += samples
         this.#loseDamaged(samples, fromBlock, toBlock)
@@ -138,12 +141,9 @@ export class Lane implements QuarantineSource, RewindSource {
 
   status(): DestinationStatus {
     const { name, url } = this.#config
-    const { totals, log, watch, samplesDone } = this.#parts
+    const { totals, watch, samplesDone } = this.#parts
     const { protocol, state, reason, retries, inFlightMax } = this.#destination
     const { forwarded, refused, maybeStored, unsupported } = this.#destination
-    const { oldest, acknowledged, aheadOfCursorBytes } = this.#ahead
-    // Blocks that wait and were not read yet are not older than those that were.
-    const waits = oldest !== undefined && acknowledged <= log.committedLsn
     const { held, discarded, size } = this.#quarantine
     return {
       name,
@@ -168,8 +168,7 @@ export class Lane implements QuarantineSource, RewindSource {
       evictedSamples: this.#evictedSamples,
       droppedSamples: this.#outgoing.droppedSamples,
       waitingSamples: totals.samples - this.#samplesDone,
-      waitingBytes: waits ? totals.bytes - oldest.bytesBefore - aheadOfCursorBytes : 0,
-      oldestWaitingSeconds: waits ? watch.agoMs(oldest.receivedMs, oldest.number) / 1000 : 0,
+      ...waitingOf(this.#ahead, totals, watch),
     }
   }
 

@@ -118,8 +118,8 @@ export function hasTaken(verdict: Verdict, sent: Counts): boolean {
   return verdict.kind === 'delivered'
 }
 
-/** Whether it speaks of what the receiver has: it took some of this, or has newer samples. */
-export function isOfRightReceiver(verdict: Verdict, sent: Counts): boolean {
+/** Whether the receiver is ours: it took some of this, or has newer samples of the series. */
+export function isOurs(verdict: Verdict, sent: Counts): boolean {
   const isRefusal = verdict.kind === 'rejected' || verdict.kind === 'partial'
   return hasTaken(verdict, sent) || (isRefusal && isLate(verdict.reason))
 }

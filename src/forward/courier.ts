@@ -1,15 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { Counts } from '../model/counts.ts'
-import {
-  classify,
-  isFrom2,
-  isOfRightReceiver,
-  maybeStored,
-  type Protocol,
-  type Verdict,
-} from './answer.ts'
+import { classify, isFrom2, isOurs, maybeStored, type Protocol, type Verdict } from './answer.ts'
 import { backoffMs, PAUSE_BACKOFF, RETRY_BACKOFF } from './backoff.ts'
 import type { Event, Job } from './delivery.ts'
+import { takesEmptyRequest } from './empty-request.ts'
 import { Health } from './health.ts'
 import { Pace } from './pace.ts'
 import type { Post } from './post.ts'
@@ -32,6 +26,10 @@ type Retry = Extract<Verdict, { kind: 'retry' }>
 const DOWN_FAILURES = 5
 /** So many blocks that are refused as a whole, and nothing that is not, mean a wrong receiver. */
 const WRONG_BLOCKS = 3
+/** A block is doubted so often before the receiver is asked by an empty request. */
+const DOUBTS_BEFORE_ASKING = 4
+/** Earlier than any request. */
+const BEFORE_ALL = -1
 /** Blocks that may have left their place to others at a time: memory holds them all. */
 const ASIDE_MAX = 32
 /** A request fails so often while others pass before it is suspected. About four seconds. */
@@ -57,6 +55,8 @@ export class Courier {
   readonly #random: () => number
   readonly #onRoom: () => void
   readonly #pace = new Pace()
+  /** Of the newest request. */
+  #protocol: Protocol = 'rw2'
   /** Requests that were sent. */
   #requests = 0
   /** Number of the newest request that the receiver has taken, at least in part, or calls late. */
@@ -116,6 +116,7 @@ export class Courier {
         await this.#turn(signal)
         if (attempt > 0) this.retries += 1
         this.#requests += 1
+        this.#protocol = protocol
         const number = this.#requests
         const sentMs = this.#clock.monotonicMs()
         const answer = await this.#post.post({ body, protocol, attempt, signal })
@@ -142,7 +143,7 @@ export class Courier {
           continue
         }
         if (isFrom2(verdict, protocol)) this.hasAccepted2 = true
-        if (isOfRightReceiver(verdict, sent)) this.#noteAccepted(number)
+        if (isOurs(verdict, sent)) this.#noteAccepted(number)
         // A refusal is no end of a pause: it may be one more of what the pause is about.
         else if (this.health.state === 'backing-off') this.health.enter('ok', '')
         return verdict
@@ -157,7 +158,7 @@ export class Courier {
    * taken since: then it is the receiver that is wrong, for all that is known. It waits until
    * something is taken, or for a while, and leaves its place to others.
    *
-   * False when others pass, and so the job is to blame.
+   * False when others pass, or an empty request has: then the job is to blame.
    */
   async isInDoubt(job: Job, reason: string): Promise<boolean> {
     if (job.wasRefused) return false
@@ -168,6 +169,14 @@ export class Courier {
     const delayMs = backoffMs(job.doubts, PAUSE_BACKOFF, this.#random(), 0)
     job.doubts += 1
     if (this.#doubted.size >= WRONG_BLOCKS) this.#keepQuiet(delayMs)
+    else if (job.doubts > DOUBTS_BEFORE_ASKING) {
+      // After a crash all that is new may wait for this block, and nothing else can ever pass.
+      if (await takesEmptyRequest(this.#post, this.#protocol, job.signal)) {
+        // It may have been the wrong one when it refused: the next refusal counts.
+        job.refusedAt = BEFORE_ALL
+        return true
+      }
+    }
     await this.aside(() => this.#sleepUntilAccepted(delayMs, job.signal))
     return true
   }

@@ -23,6 +23,11 @@ export function placeBehind(block: Block): Place {
   }
 }
 
+export function olderOf(one: Place | undefined, other: Place | undefined): Place | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one.number < other.number ? one : other
+}
+
 /**
  * Blocks of one cluster that were read when there was no room for them, and are read again
  * later: all of its blocks from `from` on and before `end`. Of each no more is remembered than
@@ -34,4 +39,27 @@ export type Gap = {
   end: number
   samples: number
   bytes: number
+}
+
+/**
+ * What a destination does not have of blocks that are given up.
+ *
+ * A class, because of the sum.
+ */
+export class Missing {
+  samples: number
+  readonly inGaps = new Map<Gap, { samples: number; bytes: number }>()
+
+  constructor(samples: number) {
+    this.samples = samples
+  }
+
+  /** A block that lies in a gap. */
+  add(gap: Gap, { counts, message }: Block): void {
+    const sum = this.inGaps.get(gap) ?? { samples: 0, bytes: 0 }
+    sum.samples += samplesOf(counts)
+    sum.bytes += message.length
+    this.inGaps.set(gap, sum)
+    this.samples += samplesOf(counts)
+  }
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
-import { ClusterQueue } from './cluster-queue.ts'
-import { type Gap, type Place, placeBehind, placeOf } from './gap.ts'
+import { ClusterQueue, GREED } from './cluster-queue.ts'
+import { type Gap, Missing, olderOf, type Place, placeBehind, placeOf } from './gap.ts'
 import type { Ahead } from './line.ts'
 import { Room, type RoomLimits } from './room.ts'
 import { type Departure, Turns } from './turns.ts'
@@ -12,19 +12,21 @@ export type LookAheadParts = {
   from: Pick<Place, 'number' | 'samplesBefore'>
   /** So many samples were in blocks of these numbers that are not there any more. */
   onDamage: (samples: number, fromBlock: number, toBlock: number) => void
-  clock: Pick<Clock, 'monotonicMs'>
+  clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
+  /**
+   * What comes while a backlog waits goes before it, as far as the receiver takes samples that
+   * are so much late; 0 keeps everything in order.
+   */
+  newestFirstWithinMs?: number
   limits?: RoomLimits & { aheadOfCursorBytesMax?: number }
 }
 
 /** A sweep goes on so far before another cluster has its turn. */
 export const SWEEP_BYTES = 16 * 1024 * 1024
-/** A cluster may have so many times as much of them as is free. */
-const GREED = 3
+/** What is older than this share of the receiver's window has waited long enough. */
+const URGENT_SHARE = 0.5
 /** What is behind the oldest block that is not acknowledged and is; a crash sends it again. */
 const AHEAD_OF_CURSOR_BYTES_MAX = 2 * 1024 ** 3
-
-/** What a destination does not have of blocks that are given up. */
-export type Missing = { samples: number; passed: Map<Gap, { samples: number; bytes: number }> }
 
 /**
  * Blocks between log and acknowledgement, with room for every cluster.
@@ -38,8 +40,9 @@ export type Missing = { samples: number; passed: Map<Gap, { samples: number; byt
  *
  * What that costs: a record for each cluster, whatever is behind; the log read twice where
  * there is a backlog, and once more, at worst, for each cluster that is behind and at a place
- * of its own; after a crash, what lies behind the oldest block that was not acknowledged and
- * was, sent again, 2 GiB at most.
+ * of its own, with up to a segment each time that the sweep moves from one place to another;
+ * after a crash, what lies behind the oldest block that was not acknowledged and was, sent
+ * again, 2 GiB at most. At that, all but the cluster of the oldest block wait.
  *
  * A class, because there is state with an invariant: what was read and is not acknowledged is
  * in a line or in a gap, so nothing is older than `oldest`.
@@ -55,6 +58,8 @@ export class LookAhead {
   /** Everything up to here was read again by the sweep that is on its way. */
   #swept: Place | null = null
   #lastSwept: ClusterQueue | undefined
+  /** The end of the log was reached once, so what comes now is fresh. */
+  #isLive = false
   /** Only grows, so what was true of it once is a lower bound. */
   #oldestBytes = 0
 
@@ -74,10 +79,7 @@ export class LookAhead {
   get oldest(): Place | undefined {
     let oldest: Place | undefined
     for (const queue of this.#turns.queues) {
-      const place = this.#oldestOf(queue)
-      if (place !== undefined && place.number < (oldest?.number ?? Number.POSITIVE_INFINITY)) {
-        oldest = place
-      }
+      oldest = olderOf(oldest, queue.oldest(this.#swept))
     }
     return oldest
   }
@@ -117,14 +119,22 @@ export class LookAhead {
     this.#end.samplesBefore = samplesBefore + samplesOf(counts)
     this.#end.bytesBefore = bytesBefore + message.length
     const queue = this.#queueOf(cluster)
-    if (queue.isBehind || !this.#room.isFor(queue.line, GREED)) {
+    const isFresh = this.#isLive && (this.#parts.newestFirstWithinMs ?? 0) > 0
+    const line = queue.lineFor(this.#room, isFresh)
+    if (line === null) {
       queue.pass(block)
       this.#gapBytes += message.length
       return false
     }
-    queue.line.add(block)
+    queue.endGap(number)
+    line.add(block)
     this.#room.take(block)
     return true
+  }
+
+  /** Everything that is committed was read. */
+  reachedEnd(): void {
+    this.#isLive = true
   }
 
   /** The record behind everything that was read is not a block. */
@@ -201,13 +211,14 @@ export class LookAhead {
   }
 
   next(inFlightMax: number): Departure | null {
-    return this.#turns.next(inFlightMax)
+    const { newestFirstWithinMs = 0, clock } = this.#parts
+    return this.#turns.next(inFlightMax, clock.nowMs() - newestFirstWithinMs * URGENT_SHARE)
   }
 
   /** The blocks have a final outcome. */
   arrived(departure: Departure): void {
     this.#turns.arrived(departure)
-    departure.queue.line.remove(departure.group)
+    departure.line.remove(departure.group)
     this.#room.free(departure.group)
   }
 
@@ -226,20 +237,13 @@ export class LookAhead {
   /** What is missing of a block in the log, if it was passed over. */
   countMissing(block: Block, missing: Missing): void {
     const gap = this.#queueOf(block.cluster).gapAround(block)
-    if (gap === undefined) return
-    const samples = samplesOf(block.counts)
-    missing.samples += samples
-    const counted = missing.passed.get(gap) ?? { samples: 0, bytes: 0 }
-    counted.samples += samples
-    counted.bytes += block.message.length
-    missing.passed.set(gap, counted)
+    if (gap !== undefined) missing.add(gap, block)
   }
 
   /** What is missing before `first` of what is in memory or was not read yet. */
   missingBefore(first: Place): Missing {
-    const unread = Math.max(0, first.samplesBefore - this.#end.samplesBefore)
-    const missing: Missing = { samples: unread, passed: new Map() }
-    for (const { line } of this.#turns.queues) {
+    const missing = new Missing(Math.max(0, first.samplesBefore - this.#end.samplesBefore))
+    for (const line of this.#turns.queues.flatMap(({ lines }) => lines)) {
       for (const { block } of line.before(first.number)) missing.samples += samplesOf(block.counts)
     }
     return missing
@@ -247,16 +251,17 @@ export class LookAhead {
 
   /** Nothing before `first` is to be delivered any more; returns what was in memory. */
   dropBefore(first: Place, missing: Missing): readonly Ahead[] {
-    for (const [gap, { samples, bytes }] of missing.passed) {
+    for (const [gap, { samples, bytes }] of missing.inGaps) {
       gap.samples -= samples
       gap.bytes -= bytes
       this.#gapBytes -= bytes
     }
     if (this.#end.number < first.number) Object.assign(this.#end, placeOf(first))
-    return this.#turns.queues.flatMap((queue) => {
-      this.#close(queue.advance(first))
-      const dropped = queue.line.before(first.number)
-      queue.line.remove(dropped)
+    for (const queue of this.#turns.queues) this.#close(queue.advance(first))
+    const lines = this.#turns.queues.flatMap((queue) => queue.lines)
+    return lines.flatMap((line) => {
+      const dropped = line.before(first.number)
+      line.remove(dropped)
       this.#room.free(dropped)
       return dropped
     })
@@ -273,15 +278,7 @@ export class LookAhead {
 
   /** Too far ahead, nobody but the last one may go on. */
   #mayRead(queue: ClusterQueue): boolean {
-    return !this.isFarAhead || this.#oldestOf(queue)?.number === this.acknowledged
-  }
-
-  #oldestOf(queue: ClusterQueue): Place | undefined {
-    const { line, gaps, isLeft } = queue
-    if (line.oldest !== undefined || gaps.length === 0) return line.oldest
-    const { from } = gaps[0]!
-    const isSwept = !isLeft && this.#swept !== null && this.#swept.number > from.number
-    return isSwept ? this.#swept! : from
+    return !this.isFarAhead || queue.oldest(this.#swept)?.number === this.acknowledged
   }
 
   #aheadOfOldestBytes(): number {

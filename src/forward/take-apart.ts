@@ -172,9 +172,8 @@ class Apart {
 
   /**
    * Whether the receiver has taken something since it has refused the last part. If there was
-   * nothing to take it gets a request without series, such as any receiver knows from metadata.
-   * One that fails by trying to store things, or takes no such request, has to say the same again
-   * of a part: that one may be there twice then.
+   * nothing to take it is asked by an empty request. One that fails by trying to store things, or
+   * takes no such request, has to say the same again of a part: that one may be there twice then.
    */
   async #isReceiverRight(): Promise<boolean> {
     const { job, courier, ways, writer } = this.#parts

@@ -35,7 +35,6 @@ export class Turns {
   readonly #ring: ClusterQueue[] = []
   readonly #clock: Pick<Clock, 'monotonicMs'>
   #at = 0
-  /** The oldest first. */
   readonly #inFlight = new Set<Departure>()
   #held = 0
 
@@ -51,10 +50,14 @@ export class Turns {
     return this.#ring
   }
 
-  /** What is to be sent now; null when nothing may go. */
-  next(inFlightMax: number): Departure | null {
+  /**
+   * @param inFlightMax requests that it is good to have in flight
+   * @param urgentMs samples from before that wall time go before those that are fresh
+   * @returns what is to be sent now; null when nothing may go
+   */
+  next(inFlightMax: number, urgentMs: number): Departure | null {
     const nowMs = this.#clock.monotonicMs()
-    this.#countHeld(nowMs)
+    this.#count(nowMs)
     const places = Math.min(inFlightMax, inFlightMax + HELD_MAX - this.#held)
     if (this.#inFlight.size - this.#held >= places) return null
     const share = Math.max(1, Math.floor(inFlightMax / this.#clustersAhead()))
@@ -62,14 +65,15 @@ export class Turns {
     for (let idle = 0; idle < this.#ring.length; this.#at = (this.#at + 1) % this.#ring.length) {
       const queue = this.#ring[this.#at]!
       idle += 1
-      if (queue.held >= share) continue
-      if (!queue.line.isDue) {
+      if (queue.held >= share || queue.inFlight >= inFlightMax) continue
+      const line = queue.nextLine(urgentMs)
+      if (line === null) {
         // Nobody saves up turns, but a debt is paid.
         queue.credit = Math.min(0, queue.credit + TURN_BYTES)
         continue
       }
       if (queue.credit <= 0) queue.credit += TURN_BYTES
-      if (queue.credit > 0) return this.#depart(queue, nowMs)
+      if (queue.credit > 0) return this.#depart(queue, line, nowMs)
       idle = 0
     }
     return null
@@ -82,14 +86,18 @@ export class Turns {
   /** Everything in flight was broken off. */
   breakOff(): void {
     this.#inFlight.clear()
-    for (const { line } of this.#ring) line.breakOff()
+    for (const { lines } of this.#ring) for (const line of lines) line.breakOff()
   }
 
-  #countHeld(nowMs: number): void {
+  #count(nowMs: number): void {
     this.#held = 0
-    for (const queue of this.#ring) queue.held = 0
+    for (const queue of this.#ring) {
+      queue.inFlight = 0
+      queue.held = 0
+    }
     for (const { queue, sentMs } of this.#inFlight) {
-      if (nowMs - sentMs < HELD_MS) break
+      queue.inFlight += 1
+      if (nowMs - sentMs < HELD_MS) continue
       this.#held += 1
       queue.held += 1
     }
@@ -101,8 +109,8 @@ export class Turns {
     return Math.max(1, count)
   }
 
-  #depart(queue: ClusterQueue, sentMs: number): Departure {
-    const group = queue.line.nextGroup()
+  #depart(queue: ClusterQueue, line: Line, sentMs: number): Departure {
+    const group = queue.groupOf(line)
     let bytes = REQUEST_BYTES
     for (const one of group) {
       one.isInFlight = true
@@ -111,7 +119,7 @@ export class Turns {
     queue.credit -= bytes
     // Its turn goes on while it has credit.
     if (queue.credit <= 0) this.#at = (this.#at + 1) % this.#ring.length
-    const departure = { queue, line: queue.line, group, sentMs }
+    const departure = { queue, line, group, sentMs }
     this.#inFlight.add(departure)
     return departure
   }

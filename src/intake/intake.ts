@@ -3,15 +3,10 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { release } from '../base/memory.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
-import {
-  createIngest,
-  type IngestCounters,
-  type IngestParts,
-  type Push,
-  readPush,
-} from '../ingest.ts'
+import { createIngest, type IngestParts, type Push, readPush } from '../ingest.ts'
 import { createBatch } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
+import type { IngestCounters } from '../model/ingest-counters.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { OtlpOptions } from '../otlp/options.ts'
 import { PERMIT_BYTES_MIN, Permits } from '../receive/permit.ts'
@@ -62,7 +57,7 @@ function inThisThread(parts: IntakeParts): Intake {
 
   async function receive(push: Push): Promise<Outcome> {
     const digest = readParts.digest(push)
-    const known = ingest.withoutReading(digest)
+    const known = ingest.withoutReading(digest, push.sender)
     if (known !== null) return known
     const reason = readPush(readParts, push, batch)
     if (reason !== null) {
@@ -107,7 +102,8 @@ function inThreads(parts: IntakeParts): Intake {
     threads,
     connections: limits,
     permitBytes,
-    take: async (arrival) => ingest.withoutReading(arrival.digest) ?? ingest.take(arrival),
+    take: async (arrival) =>
+      ingest.withoutReading(arrival.digest, arrival.sender) ?? ingest.take(arrival),
     onMalformed: ingest.countMalformed,
     log,
   })

@@ -27,9 +27,11 @@ export class BlockWriter {
   readonly #log: Log
   readonly #totals: BlockTotals
   readonly #builder: BlockBuilder
+  /** By cluster, since the start: samples in blocks of the log, and those that never got there. */
+  readonly clusters = new Map<string, { kept: number; undone: number }>()
   #isOpen = false
   /** Handed to the log and not on disk yet. */
-  #sealed: { number: number; samples: number; bytes: number }[] = []
+  #sealed: { number: number; cluster: string; samples: number; bytes: number }[] = []
 
   /** @param totals of the blocks in the log so far; changed as blocks are sealed */
   constructor(log: Log, key: DigestKey, familyOf: FamilyOf, totals: BlockTotals) {
@@ -62,7 +64,8 @@ export class BlockWriter {
     const bytes = block.message.length
     this.#totals.samples += samples
     this.#totals.bytes += bytes
-    this.#sealed.push({ number: block.number, samples, bytes })
+    this.#clusterOf(block.cluster).kept += samples
+    this.#sealed.push({ number: block.number, cluster: block.cluster, samples, bytes })
     const number = this.#log.append(BLOCK_RECORD, encodeBlock(block))
     assert(number === block.number, 'a block has the number of its record')
   }
@@ -72,15 +75,30 @@ export class BlockWriter {
    * many samples that were.
    */
   discard(): number {
-    let discarded = this.#isOpen ? samplesOf(this.#builder.counts) : 0
+    let discarded = 0
+    if (this.#isOpen) {
+      discarded = samplesOf(this.#builder.counts)
+      this.#clusterOf(this.#builder.cluster).undone += discarded
+    }
     this.#isOpen = false
-    for (const { samples, bytes } of this.#sealed) {
+    for (const { cluster, samples, bytes } of this.#sealed) {
+      const own = this.#clusterOf(cluster)
+      own.kept -= samples
+      own.undone += samples
       this.#totals.samples -= samples
       this.#totals.bytes -= bytes
       discarded += samples
     }
     this.#sealed = []
     return discarded
+  }
+
+  #clusterOf(name: string): { kept: number; undone: number } {
+    const known = this.clusters.get(name)
+    if (known !== undefined) return known
+    const added = { kept: 0, undone: 0 }
+    this.clusters.set(name, added)
+    return added
   }
 
   /**

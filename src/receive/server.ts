@@ -88,7 +88,7 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
     response.on('error', () => {})
     if (isStopping) response.setHeader('Connection', 'close')
 
-    const path = (request.url ?? '').split('?', 1)[0]!
+    const path = pathOf(request.url ?? '')
     const handler = Object.hasOwn(routes, path) ? routes[path] : undefined
     try {
       await (handler === undefined ? notFound(path, response) : handler(request, response))
@@ -150,6 +150,11 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
       server.closeAllConnections()
     },
   }
+}
+
+/** Without query. A target may name the host besides, as it is sent to a proxy. */
+function pathOf(target: string): string {
+  return target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0]!
 }
 
 function httpServer(handler: Handler, timeouts: Timeouts, tls: TlsFiles | null): HttpServer {

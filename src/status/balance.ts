@@ -10,7 +10,19 @@ export type Balance = {
   undone: number
   kept: number
   difference: number
+  clusters: ClusterBalance[]
   destinations: DestinationBalance[]
+}
+
+/** Between the network and the log: what a cluster sent, and where it is. */
+export type ClusterBalance = {
+  name: string
+  received: number
+  duplicates: number
+  rejected: number
+  undone: number
+  kept: number
+  difference: number
 }
 
 export type DestinationBalance = {
@@ -51,8 +63,18 @@ export function balanceOf(sources: MetricSources): Balance {
   const undone = sources.undoneSamples()
   const kept = sources.keptSamples()
   const difference = received - duplicates - rejected - undone - kept
+  const clusters = clusterBalances(sources)
   const destinations = Array.from(sources.destinations(), destinationBalance)
-  return { received, duplicates, rejected, undone, kept, difference, destinations }
+  return { received, duplicates, rejected, undone, kept, difference, clusters, destinations }
+}
+
+function clusterBalances(sources: MetricSources): ClusterBalance[] {
+  const written = sources.writtenOf()
+  return Array.from(sources.clusters(), ([name, { received, duplicates, rejected }]) => {
+    const { kept, undone } = written.get(name) ?? { kept: 0, undone: 0 }
+    const difference = received - duplicates - rejected - undone - kept
+    return { name, received, duplicates, rejected, undone, kept, difference }
+  })
 }
 
 function destinationBalance(status: DestinationStatus): DestinationBalance {

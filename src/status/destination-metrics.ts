@@ -108,6 +108,18 @@ function registerParked(registry: Registry, { parked }: MetricSources): void {
 }
 
 function registerBalance(registry: Registry, sources: MetricSources): void {
+  gauges(
+    registry,
+    'sluice_balance_cluster_difference_samples',
+    'Samples of a cluster of which nobody knows what became between the network and the log.',
+    {
+      labels: ['cluster'],
+      read: () =>
+        balanceOf(sources).clusters.map(({ name, difference }): Point => {
+          return [{ cluster: name }, difference]
+        }),
+    },
+  )
   gauge(
     registry,
     'sluice_balance_intake_difference_samples',

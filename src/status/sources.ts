@@ -24,6 +24,9 @@ export type MetricSources = {
   rejectedSamples: () => number
   /** Samples that could not be written, and whose senders were told so. */
   undoneSamples: () => number
+  /** The same by cluster; what is kept and undone is counted where blocks are written. */
+  clusters: () => ReadonlyMap<string, { received: number; duplicates: number; rejected: number }>
+  writtenOf: () => ReadonlyMap<string, { kept: number; undone: number }>
   /** Samples that were written to the log. */
   keptSamples: () => number
   /** What each intake thread has counted. */

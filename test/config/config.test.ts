@@ -49,6 +49,7 @@ test('an empty file means the defaults that the README names', () => {
         url: 'http://localhost:9090/api/v1/write',
         remoteTimeoutMs: 30_000,
         outOfOrderWindowMs: 0,
+        catchUp: 'in_order',
         protocol: 'rw2',
         headers: {},
         credentials: null,
@@ -89,6 +90,7 @@ remote_write:
     url: ${url}
     remote_timeout: 1m30s
     out_of_order_time_window: 30m
+    catch_up: newest_first
     protobuf_message: prometheus.WriteRequest
     headers: { X-Scope-OrgID: 12 }
 `
@@ -136,6 +138,7 @@ remote_write:
         url,
         remoteTimeoutMs: 90_000,
         outOfOrderWindowMs: 1_800_000,
+        catchUp: 'newest_first',
         protocol: 'rw1',
         headers: { 'X-Scope-OrgID': '12' },
         credentials: null,
@@ -221,6 +224,15 @@ test.for([
   [
     'otlp: { ignore_resource_attributes: [a] }',
     'sluice.yaml:1: otlp.ignore_resource_attributes: needs promote_all_resource_attributes: true',
+  ],
+  [
+    `remote_write: [{ url: "${url}", catch_up: newest }]`,
+    'sluice.yaml:1: remote_write[0].catch_up: expected in_order or newest_first, got "newest"',
+  ],
+  [
+    `remote_write: [{ url: "${url}", catch_up: newest_first }]`,
+    'sluice.yaml:1: remote_write[0].catch_up: newest_first needs out_of_order_time_window, which ' +
+      'the receiver must have as well: without it a backlog is refused by whoever has what is newer',
   ],
   ['remote_write: []', 'sluice.yaml:1: remote_write: names no destination'],
   [

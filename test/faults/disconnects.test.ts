@@ -103,6 +103,48 @@ test('F41: what could not be committed is forgotten, also when its sender has le
   )
 })
 
+test('F41: a retry that overtakes the commit of its first try is told what that is told', () => {
+  const disk = new MemoryDisk()
+  return withGateway(
+    async (own) => {
+      // Several samples of a series: only the newest could be recognised by itself.
+      const samples = [1, 2, 3].map((tick) => ({ value: tick, timestamp: startMs + tick }))
+      const pushed = () => own.push2([{ labels, samples }])
+      const free = disk.hold()
+      const first = pushed()
+      await expect.poll(async () => (await statusOf(own)).log.lastLsn).toBe(1)
+      const retries = [pushed(), pushed()]
+      await expect
+        .poll(async () => (await valuesOf(own)).get('sluice_receive_bodies_bytes'))
+        .toBeGreaterThan(3 * 16_384)
+      free()
+      for (const answer of await Promise.all([first, ...retries])) {
+        expect(answer).toMatchObject({ status: 204, written: [3, 0, 0] })
+      }
+      await expect.poll(() => ticksAt(own)).toEqual([1, 2, 3])
+      await expectGatewayBalanced(own)
+      expect((await statusOf(own)).duplicates).toEqual({ exact: 0, conflict: 0, replay: 6 })
+
+      // When the commit fails none of them is told that it was kept.
+      disk.fail('datasync', 'EIO', { within: 'log' })
+      const again = disk.hold()
+      const later = [4, 5].map((tick) => ({ value: tick, timestamp: startMs + tick }))
+      const failing = [own.push2([{ labels, samples: later }])]
+      await expect.poll(async () => (await statusOf(own)).log.lastLsn).toBe(2)
+      failing.push(own.push2([{ labels, samples: later }]))
+      await expect
+        .poll(async () => (await valuesOf(own)).get('sluice_receive_bodies_bytes'))
+        .toBeGreaterThan(2 * 16_384)
+      again()
+      for (const answer of await Promise.all(failing)) expect(answer.status).toBe(503)
+      expect((await own.push2([{ labels, samples: later }])).status).toBe(204)
+      await expect.poll(() => ticksAt(own)).toEqual([1, 2, 3, 4, 5])
+      await expectGatewayBalanced(own)
+    },
+    { disk, threads: 1 },
+  )
+})
+
 test('F41: an answer that nobody takes ends nothing', () =>
   withGateway(async (own) => {
     const senders = await Promise.all(

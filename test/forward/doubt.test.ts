@@ -157,3 +157,13 @@ test('F26: 1.0 that was only guessed at is given up when it is refused as well',
     expect(protocolsOf(receiver).at(-1)).toBe('rw2')
     expect(destination.protocol).toBe('rw2')
   }))
+
+test('what is refused in part, as it is sent apart and once more, is counted once', () =>
+  scene(async ({ receiver, destination, deliver, kept }) => {
+    await deliver(blockOf(manySeries(40, 9000), 1))
+    // All but the last series are late, and one of them cannot be digested.
+    receiver.respond = (request) => (hasName('7')(request) ? { status: 500 } : undefined)
+    expect(await deliver(blockOf(manySeries(41, 5000), 2))).toEqual(delivered(1, 40))
+    expect(destination.refused.samples).toBe(40)
+    expect(kept.reduce((sum, { lost }) => sum + lost.samples, 0)).toBe(40)
+  }))

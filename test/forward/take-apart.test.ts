@@ -97,15 +97,6 @@ test('F23: a receiver that sickens while a block is on trial costs nothing but w
     expect(kept.map(({ series }) => series)).toEqual(['{__name__="up", instance="19"}'])
   }))
 
-test('a part that 2.0 takes partly is counted once, however often others are tried', () =>
-  scene(async ({ receiver, deliver, destination, kept }) => {
-    await deliver(blockOf(manySeries(40, 9000), 1))
-    receiver.respond = (request) => (has(request, '7') ? { status: 500 } : undefined)
-    expect(await deliver(blockOf(manySeries(41, 5000), 2))).toEqual(delivered(1, 40))
-    expect(destination.refused.samples).toBe(40)
-    expect(kept.reduce((sum, { lost }) => sum + lost.samples, 0)).toBe(40)
-  }))
-
 test('a request of 2.0 that is too large goes out as 1.0 when its parts find out that it must', () =>
   scene(async ({ receiver, deliver, kept }) => {
     receiver.respond = (request) => {

@@ -126,7 +126,10 @@ function push(rig: DeliveryRig, cluster: number, series: readonly number[]): voi
 /** What is given up is what was not acknowledged, to the sample, where the log can be read. */
 async function drop(rig: DeliveryRig, number: number): Promise<void> {
   if (rig.ahead.acknowledged >= number || rig.damaged.size > 0) return
-  const given = rig.blocks.filter((one) => one.number < number && !rig.acknowledged.has(one.number))
+  const { acknowledged, dropped } = rig
+  const given = rig.blocks.filter(
+    (one) => one.number < number && !acknowledged.has(one.number) && !dropped.has(one.number),
+  )
   const samples = given.reduce((sum, { counts }) => sum + samplesOf(counts), 0)
   for (const one of given) rig.dropped.add(one.number)
   expect(await rig.dropBefore(number)).toBe(samples)

@@ -115,7 +115,7 @@ export async function startProcess(
       push: async (body) => {
         const push = { sender: { cluster: 'default' }, protocol: 'rw2' as const, body }
         const digest = reading.digest(push)
-        const known = ingest.withoutReading(digest)
+        const known = ingest.withoutReading(digest, push.sender)
         if (known !== null) return known
         shared ??= createBatch()
         const reason = readPush(reading, push, shared)

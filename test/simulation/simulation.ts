@@ -10,7 +10,10 @@ import { slowDisk } from './slow-disk.ts'
 
 /** After a start that failed. */
 const RESTART_MS = 1_000
-const DRAIN_MS = 2 * 3_600_000
+/** Of a receiver that has been silent, or was backed off from. */
+const PATIENCE_MS = 60_000
+const TICK_MS = 10_000
+const TICKS_MAX = 720
 
 export type SimulationOptions = {
   seed: number
@@ -109,9 +112,11 @@ export class Simulation implements World {
   /** SIGTERM; the life is over when it has stopped, or died on the way. */
   async stop(): Promise<void> {
     const { process } = this
-    if (process === null) return
     this.process = null
-    await Promise.race([process.stop().catch(() => null), this.#died.promise])
+    // One that has not started yet is gone at once; or it would run beside the next one.
+    if (process !== null) {
+      await Promise.race([process.stop().catch(() => null), this.#died.promise])
+    }
     this.end('kill')
   }
 
@@ -151,7 +156,13 @@ export class Simulation implements World {
     if (this.#life.isOver) this.start()
     await this.started()
     const isDone = () => this.process?.balance().destinations[0]?.waiting === 0
-    const isDrained = await this.clock.passUntil(isDone, DRAIN_MS, 1_000)
+    let isDrained = await this.clock.passUntil(isDone, PATIENCE_MS, 1_000)
+    // Who refuses something is believed when he takes something else.
+    for (let tick = 0; tick < TICKS_MAX && !isDrained; tick++) {
+      const samples = [{ value: tick, timestamp: this.clock.world.nowMs() }]
+      void this.push([{ labels: { __name__: 'alive' }, samples }])
+      isDrained = await this.clock.passUntil(isDone, TICK_MS, 1_000)
+    }
     expect(isDrained, 'everything that waits goes out').toBe(true)
     await this.clock.pass(2_000)
     return this.process!

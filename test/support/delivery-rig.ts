@@ -8,7 +8,7 @@ import { batchOf, type Row, wholeOf } from './rows.ts'
 
 export type Request = { block: Block; numbers: number[]; answer: () => void }
 
-export type RigOptions = Pick<LookAheadParts, 'limits'> & {
+export type RigOptions = Pick<LookAheadParts, 'limits' | 'newestFirstWithinMs'> & {
   /** Of a block that is appended; a byte when it is not said. */
   blockBytes?: number
   /** Blocks count as so many samples, and are not sent together when that is much. */
@@ -71,9 +71,10 @@ export class DeliveryRig {
     for (const number of this.acknowledged) {
       if (number >= this.cursor.number) this.acknowledged.delete(number)
     }
-    const { limits = {} } = this.#options
+    const { limits = {}, newestFirstWithinMs = 0 } = this.#options
     this.ahead = new LookAhead({
       limits,
+      newestFirstWithinMs,
       from: this.cursor,
       clock: this.#clock,
       onDamage: (samples) => {

@@ -127,9 +127,10 @@ ${options.yaml ?? ''}`
  */
 export async function expectGatewayBalanced({ admin }: TestGateway): Promise<void> {
   const unsettled = async () => {
-    const { difference, destinations } = JSON.parse(await admin('/api/v1/balance'))
+    const { difference, clusters, destinations } = JSON.parse(await admin('/api/v1/balance'))
     return [
       difference,
+      ...clusters.map((one: { difference: number }) => one.difference),
       ...destinations.map((one: { [part: string]: number }) =>
         ['waiting', 'quarantined', 'damaged', 'evicted', 'difference'].map((part) => one[part]),
       ),
