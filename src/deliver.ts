@@ -137,7 +137,7 @@ export class Delivery {
     return this.#stopping.signal
   }
 
-  /** What cannot be read now is tried again: a disk that is in trouble holds delivery up. */
+  /** What cannot be read now is tried again: a disk in trouble holds up what lies there alone. */
   async #persist(read: () => Promise<void>): Promise<void> {
     while (!this.#signal.aborted) {
       try {
@@ -145,6 +145,8 @@ export class Delivery {
       } catch (error) {
         if (this.#signal.aborted) return
         this.#parts.onError(error)
+        // What was read before goes on its way.
+        this.#sendAll()
         await this.#parts.clock.sleep(RETRY_AFTER_BUG_MS, this.#signal)
       }
     }

@@ -2,9 +2,6 @@ import { lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 
-/** A name whose address is known is not waited for any longer. */
-const PATIENCE_MS = 2_000
-
 type Found = Parameters<Parameters<LookupFunction>[2]>
 
 /**
@@ -13,9 +10,12 @@ type Found = Parameters<Parameters<LookupFunction>[2]>
  *
  * Of a name that is being looked up nobody asks again: each question of the system's own resolver
  * holds one of the few threads that also sync files.
+ *
+ * @param patienceMs how long a name is waited for whose address is known
  */
 export function lookupWithMemory(
   clock: Clock,
+  patienceMs: number,
   lookup: LookupFunction = systemLookup as LookupFunction,
 ): LookupFunction {
   const known = new Map<string, Found>()
@@ -30,7 +30,7 @@ export function lookupWithMemory(
       callback(...(known.get(key) ?? found))
     }
     const late = () => answer(null, '')
-    if (known.has(key)) clock.sleep(PATIENCE_MS, over.signal).then(late, () => {})
+    if (known.has(key)) clock.sleep(patienceMs, over.signal).then(late, () => {})
 
     const waiting = asked.get(key)
     if (waiting !== undefined) {

@@ -27,7 +27,8 @@ export class ClusterQueue {
   readonly fresh = new Line()
   /** In the order of the log. */
   readonly gaps: Gap[] = []
-  /** Requests that are held up. */
+  /** Requests, and those of them that are held up. */
+  inFlight = 0
   held = 0
   #wasFresh = false
   /** Bytes that it may send before others have a turn; below zero when it sent too many. */

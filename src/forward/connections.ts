@@ -17,6 +17,8 @@ export type TlsSettings = {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000
+/** A name server may take so long for a name of which it has told the address before. */
+const LOOKUP_PATIENCE_MS = 2_000
 
 export type ConnectionsParts = {
   origin: string
@@ -53,7 +55,8 @@ export class Connections {
     const secret = (source: SecretSource | null = null) =>
       source === null ? null : new Secret(source, clock)
     this.#files = { ca: secret(tls?.ca), cert: secret(tls?.certificate), key: secret(tls?.key) }
-    this.#lookup = lookupWithMemory(clock, parts.lookup)
+    const patienceMs = Math.min(LOOKUP_PATIENCE_MS, parts.timeoutMs / 4)
+    this.#lookup = lookupWithMemory(clock, patienceMs, parts.lookup)
     this.#connect = this.#connector({})
     if (tls === null) this.#pool = this.#newPool()
   }

@@ -3,6 +3,7 @@ import type { Counts } from '../model/counts.ts'
 import { classify, hasTaken, isFrom2, maybeStored, type Protocol, type Verdict } from './answer.ts'
 import { backoffMs, PAUSE_BACKOFF, RETRY_BACKOFF } from './backoff.ts'
 import type { Event, Job } from './delivery.ts'
+import { takesEmptyRequest } from './empty-request.ts'
 import { Health } from './health.ts'
 import { Pace } from './pace.ts'
 import type { Post } from './post.ts'
@@ -25,6 +26,10 @@ type Retry = Extract<Verdict, { kind: 'retry' }>
 const DOWN_FAILURES = 5
 /** So many blocks that are refused as a whole, and nothing that is not, mean a wrong receiver. */
 const WRONG_BLOCKS = 3
+/** A block is doubted so often before the receiver is asked by an empty request. */
+const DOUBTS_BEFORE_ASKING = 4
+/** Earlier than any request. */
+const BEFORE_ALL = -1
 /** Blocks that may have left their place to others at a time: memory holds them all. */
 const ASIDE_MAX = 32
 /** A request fails so often while others pass before it is suspected. About four seconds. */
@@ -50,6 +55,8 @@ export class Courier {
   readonly #random: () => number
   readonly #onRoom: () => void
   readonly #pace = new Pace()
+  /** Of the newest request. */
+  #protocol: Protocol = 'rw2'
   /** Requests that were sent. */
   #requests = 0
   /** Number of the newest request that the receiver has taken, in whole or in part. */
@@ -109,6 +116,7 @@ export class Courier {
         await this.#turn(signal)
         if (attempt > 0) this.retries += 1
         this.#requests += 1
+        this.#protocol = protocol
         const number = this.#requests
         const sentMs = this.#clock.monotonicMs()
         const answer = await this.#post.post({ body, protocol, attempt, signal })
@@ -150,7 +158,7 @@ export class Courier {
    * taken since: then it is the receiver that is wrong, for all that is known. It waits until
    * something is taken, or for a while, and leaves its place to others.
    *
-   * False when others pass, and so the job is to blame.
+   * False when others pass, or an empty request has: then the job is to blame.
    */
   async isInDoubt(job: Job, reason: string): Promise<boolean> {
     if (job.wasRefused) return false
@@ -161,6 +169,15 @@ export class Courier {
     const delayMs = backoffMs(job.doubts, PAUSE_BACKOFF, this.#random(), 0)
     job.doubts += 1
     if (this.#doubted.size >= WRONG_BLOCKS) this.#keepQuiet(delayMs)
+    else if (job.doubts > DOUBTS_BEFORE_ASKING) {
+      // After a crash all that is new may wait for this block, and nothing else can ever pass.
+      const isRightOne = await takesEmptyRequest(this.#post, this.#protocol, job.signal)
+      if (isRightOne) {
+        // It may have been the wrong one when it refused: the next refusal counts.
+        job.refusedAt = BEFORE_ALL
+        return true
+      }
+    }
     await this.aside(() => this.#sleepUntilAccepted(delayMs, job.signal))
     return true
   }

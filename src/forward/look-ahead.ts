@@ -40,8 +40,9 @@ const AHEAD_OF_CURSOR_BYTES_MAX = 2 * 1024 ** 3
  *
  * What that costs: a record for each cluster, whatever is behind; the log read twice where
  * there is a backlog, and once more, at worst, for each cluster that is behind and at a place
- * of its own; after a crash, what lies behind the oldest block that was not acknowledged and
- * was, sent again, 2 GiB at most.
+ * of its own, with up to a segment each time that the sweep moves from one place to another;
+ * after a crash, what lies behind the oldest block that was not acknowledged and was, sent
+ * again, 2 GiB at most. At that, all but the cluster of the oldest block wait.
  *
  * A class, because there is state with an invariant: what was read and is not acknowledged is
  * in a line or in a gap, so nothing is older than `oldest`.

@@ -43,7 +43,7 @@ export async function takeApart(parts: TakeApartParts): Promise<Guilt[] | null> 
   const since = courier.moment
   const lossesBefore = job.losses.length
   // One request at a time, and often in vain: others need not wait for that.
-  const { guilty, passed, isVoid } = await courier.aside(() => sendParts(parts))
+  const { guilty, passed, isRightOne, isVoid } = await courier.aside(() => sendParts(parts))
   const hasPassed = passed !== null
   const isChanged = hasPassed && !isVoid && (await hasChanged(parts, guilty, passed))
   job.isOnTrial = false
@@ -59,13 +59,16 @@ export async function takeApart(parts: TakeApartParts): Promise<Guilt[] | null> 
   }
   const reasons = guilty.map((guilt) => guilt.reason)
   if (isChanged) job.refusedAt = null
-  const mayDoubt = isChanged || !hasPassed
+  const mayDoubt = isChanged || !isRightOne
   return mayDoubt && (await isInDoubt(job, courier, reasons)) ? null : guilty
 }
 
-/** Whether what was refused as a whole is not to blame. Who speaks of times is the right one. */
+/**
+ * Whether what was refused as a whole is not to blame. Who calls some of it late has other samples
+ * of ours, and so is the right one: after a crash, everything else may wait behind this.
+ */
 export async function isInDoubt(job: Job, courier: Courier, reasons: string[]): Promise<boolean> {
-  return !reasons.every(isLate) && (await courier.isInDoubt(job, reasons[0] ?? ''))
+  return !reasons.some(isLate) && (await courier.isInDoubt(job, reasons[0] ?? ''))
 }
 
 /** A part that was refused, and when that was, by the count of the courier. */
@@ -91,12 +94,14 @@ type Sent = {
   guilty: Refusal[]
   /** The last part that the receiver has taken, and null when there is none. */
   passed: Part | null
+  /** Whether it has taken a part, or called one late: then it is the one that is meant. */
+  isRightOne: boolean
   /** Whether the receiver went down meanwhile, so that refusals say nothing about parts. */
   isVoid: boolean
 }
 
 async function sendParts({ job, courier, count, reason, ways, writer }: TakeApartParts) {
-  const own: Sent = { guilty: [], passed: null, isVoid: false }
+  const own: Sent = { guilty: [], passed: null, isRightOne: false, isVoid: false }
   // What was taken apart in vain before is not, until something of it passes.
   const trustedRefusals = job.refusedAt === null ? hopelessAfter(count) : 0
   let sent = 0
@@ -109,9 +114,11 @@ async function sendParts({ job, courier, count, reason, ways, writer }: TakeApar
     const refusal = await ways.send(snappy.compress(writer.written()), counts)
     if (refusal !== null) {
       if (job.isOnTrial && courier.isDown) own.isVoid = true
+      if (isLate(refusal)) own.isRightOne = true
       return { kind: 'rejected', reason: refusal }
     }
     own.passed = { from, to }
+    own.isRightOne = true
     return { kind: 'delivered' }
   }
 
@@ -119,18 +126,18 @@ async function sendParts({ job, courier, count, reason, ways, writer }: TakeApar
   const doesAnyPass = async (from: number): Promise<boolean> => {
     const probes = Math.min(PROBES, count - from)
     const lossesBefore = job.losses.length
-    for (let i = 0; i < probes && own.passed === null && !own.isVoid; i++) {
+    for (let i = 0; i < probes && !own.isRightOne && !own.isVoid; i++) {
       const series = from + Math.floor(((i + 1) * (count - from)) / probes) - 1
       await send(series, series + 1)
     }
     // What has passed alone passes once more in its part.
     if (own.passed !== null) job.maybeStored = true
     job.keepLosses(lossesBefore)
-    return own.passed !== null
+    return own.isRightOne
   }
 
   const sendUnlessHopeless = async (from: number, to: number): Promise<PartVerdict> => {
-    if (own.passed === null && isHopeless === null && sent >= trustedRefusals) {
+    if (!own.isRightOne && isHopeless === null && sent >= trustedRefusals) {
       isHopeless = !(await doesAnyPass(from))
     }
     if (isHopeless === true || own.isVoid) return { kind: 'rejected', reason }

@@ -35,7 +35,6 @@ export class Turns {
   readonly #ring: ClusterQueue[] = []
   readonly #clock: Pick<Clock, 'monotonicMs'>
   #at = 0
-  /** The oldest first. */
   readonly #inFlight = new Set<Departure>()
   #held = 0
 
@@ -58,7 +57,7 @@ export class Turns {
    */
   next(inFlightMax: number, urgentMs: number): Departure | null {
     const nowMs = this.#clock.monotonicMs()
-    this.#countHeld(nowMs)
+    this.#count(nowMs)
     const places = Math.min(inFlightMax, inFlightMax + HELD_MAX - this.#held)
     if (this.#inFlight.size - this.#held >= places) return null
     const share = Math.max(1, Math.floor(inFlightMax / this.#clustersAhead()))
@@ -66,7 +65,7 @@ export class Turns {
     for (let idle = 0; idle < this.#ring.length; this.#at = (this.#at + 1) % this.#ring.length) {
       const queue = this.#ring[this.#at]!
       idle += 1
-      if (queue.held >= share) continue
+      if (queue.held >= share || queue.inFlight >= inFlightMax) continue
       const line = queue.nextLine(urgentMs)
       if (line === null) {
         // Nobody saves up turns, but a debt is paid.
@@ -90,11 +89,15 @@ export class Turns {
     for (const { lines } of this.#ring) for (const line of lines) line.breakOff()
   }
 
-  #countHeld(nowMs: number): void {
+  #count(nowMs: number): void {
     this.#held = 0
-    for (const queue of this.#ring) queue.held = 0
+    for (const queue of this.#ring) {
+      queue.inFlight = 0
+      queue.held = 0
+    }
     for (const { queue, sentMs } of this.#inFlight) {
-      if (nowMs - sentMs < HELD_MS) break
+      queue.inFlight += 1
+      if (nowMs - sentMs < HELD_MS) continue
       this.#held += 1
       queue.held += 1
     }

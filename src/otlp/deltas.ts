@@ -1,13 +1,18 @@
-import { metricName } from '../admit/metric-name.ts'
-import { AHEAD_MS_MAX, describeRefusal } from '../admit/refusal.ts'
-import { NEWEST_MS, ROW_DOUBLES, type SeriesTable } from '../admit/series-table.ts'
+import { AHEAD_MS_MAX } from '../admit/refusal.ts'
+import {
+  NEWEST_BITS,
+  NEWEST_MS,
+  ROW_DOUBLES,
+  ROW_WORDS,
+  type SeriesTable,
+} from '../admit/series-table.ts'
 import { HistogramDecoder } from '../decode/histogram.ts'
 import { readHistogram } from '../decode/histogram-fields.ts'
 import { HISTOGRAM_BYTES_MAX } from '../kernel/layout.ts'
 import { type Batch, DIGEST_WORDS, grown, IS_DELTA } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
-import type { RejectReason } from '../model/rejection.ts'
 import { ProtobufReader } from '../wire/protobuf-reader.ts'
+import { describe, overlap, type Problem, refuse, unfit } from './delta-problem.ts'
 import { DeltaRows } from './delta-rows.ts'
 import { dropUnkept } from './drop-unkept.ts'
 import { added, bytesMaxOf, costOf, fill, type HistogramSum, sumOf } from './histogram-sum.ts'
@@ -17,8 +22,6 @@ import { STALE_HIGH, STALE_LOW } from './point.ts'
 
 /** `startMs` of a row whose series has ended: what comes next begins anew. */
 const ENDED = -1
-
-type Problem = { reason: RejectReason; why: () => string }
 
 /**
  * Makes sums of differences: OTLP's delta temporality becomes the cumulative one.
@@ -134,10 +137,8 @@ export class DeltaSums {
     for (let i = from; i < to; i++) {
       const row = this.#rows.find(seriesIdentity, i * DIGEST_WORDS)
       this.#row[i - from] = row
-      const tableRow = this.#table.find(seriesIdentity, i * DIGEST_WORDS)
-      const knownMs = tableRow < 0 ? 0 : this.#table.doubles[tableRow * ROW_DOUBLES + NEWEST_MS]!
       const sumMs = row < 0 ? 0 : timeMs[row]!
-      const newestMs = Math.max(knownMs, sumMs)
+      const newestMs = Math.max(sumMs, this.#admittedMs(batch, i, row < 0))
       if (timestampMs <= newestMs) return describe(batch, i, 'late', nowMs, newestMs)
       if (startMs !== 0 && startMs < sumMs) return overlap(batch, i, sumMs)
       if (row < 0) this.#missing += 1
@@ -146,6 +147,24 @@ export class DeltaSums {
       }
     }
     return null
+  }
+
+  /**
+   * The newest time at which admission would refuse the sample. At its own time it may be known
+   * and still be added: when its push was cut in blocks, and not all of them came to disk. Then
+   * the sum is what it was before, or will be what is known.
+   */
+  #admittedMs(batch: Batch, sample: number, isNew: boolean): number {
+    const { words, doubles } = this.#table
+    const row = this.#table.find(batch.seriesIdentity, sample * DIGEST_WORDS)
+    if (row < 0) return 0
+    const newestMs = doubles[row * ROW_DOUBLES + NEWEST_MS]!
+    if (newestMs !== batch.sampleTimestampMs[sample]) return newestMs
+    const at = row * ROW_WORDS + NEWEST_BITS
+    const isSame =
+      words[at] === batch.sampleBits[sample * 2] &&
+      words[at + 1] === batch.sampleBits[sample * 2 + 1]
+    return isNew && !isSame ? newestMs : 0
   }
 
   #addFloats(batch: Batch, from: number, to: number): Problem | null {
@@ -225,35 +244,6 @@ export class DeltaSums {
     const { seriesMax } = this.#options
     return unfit(batch, sample, `${seriesMax} series are added up already: otlp.delta_max_series`)
   }
-}
-
-function describe(
-  batch: Batch,
-  sample: number,
-  reason: 'late' | 'too-far-ahead',
-  nowMs: number,
-  newestMs: number,
-): Problem {
-  return { reason, why: () => describeRefusal(batch, sample, reason, nowMs, newestMs) }
-}
-
-function overlap(batch: Batch, sample: number, sumMs: number): Problem {
-  const startMs = batch.sampleStartMs[sample]!
-  const why = () =>
-    `${metricName(batch, sample)}: a delta from ${startMs} on, but all up to ${sumMs} is added up` +
-    ' already: it came twice, or from two senders with the same labels'
-  return { reason: 'late', why }
-}
-
-function unfit(batch: Batch, sample: number, what: string): Problem {
-  return { reason: 'temporality', why: () => `${metricName(batch, sample)}: a delta: ${what}` }
-}
-
-/** The point as a whole; its samples are taken out later. */
-function refuse(batch: Batch, from: number, { reason, why }: Problem): void {
-  const kind = batch.sampleHistogramEnd[from]! > 0 ? 'histograms' : 'samples'
-  batch.rejections.add(reason, { [kind]: 1 }, why)
-  batch.rejections.addPoint(batch.samplePoint[from]!)
 }
 
 function isStale({ sampleBits }: Batch, from: number): boolean {

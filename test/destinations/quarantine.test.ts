@@ -39,7 +39,8 @@ for (const protocol of ['prometheus.WriteRequest', 'io.prometheus.write.v2.Reque
       async (own) => {
         own.receiver.respond = refuse77
         await own.push2(seriesAt(1, HOSTS))
-        await expect.poll(async () => (await statusOf(own)).quarantineEntries).toBe(1)
+        const entries = async () => (await statusOf(own)).quarantineEntries
+        await expect.poll(entries, { timeout: 10_000 }).toBe(1)
         expect(own.receiver.series.size).toBe(199)
         await expectBalance(own, { forwarded: 199, quarantined: 1, waiting: 0 })
 

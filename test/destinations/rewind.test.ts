@@ -68,7 +68,7 @@ test('a rewind that cannot be written down rewinds nothing, and forwarding goes 
         destinations: [{ rewound: 4, forwarded: 8, waiting: 0, difference: 0 }],
       })
     },
-    { window: '30m', disk },
+    { window: '30m', disk, quota: '16MiB' },
   )
 })
 

@@ -24,9 +24,28 @@ async function balanceOf(gateway: TestGateway): Promise<number> {
   return JSON.parse(await gateway.admin('/api/v1/balance')).difference
 }
 
+/** Cumulative values, deltas, and what does not say which it is. */
 const drawn: fc.Arbitrary<Message> = fc
-  .tuple(fc.array(metric, { maxLength: 3 }), resource, fc.nat(1e6))
-  .map(([metrics, from, number]) => messageOf(metrics, from, number, now - number))
+  .tuple(fc.array(metric, { maxLength: 3 }), resource, fc.nat(1e6), fc.nat(2))
+  .map(([metrics, from, number, temporality]) => {
+    const message = messageOf(metrics, from, number, now - number)
+    for (const each of metricsOf(message)) {
+      for (const data of [each.sum, each.histogram, each.exponentialHistogram]) {
+        if (data !== undefined) data['aggregationTemporality'] = temporality
+      }
+    }
+    return message
+  })
+
+type Data = { sum?: Message; histogram?: Message; exponentialHistogram?: Message }
+
+function metricsOf(message: Message): Data[] {
+  const { resourceMetrics } = message as {
+    resourceMetrics: { scopeMetrics: { metrics: Data[] }[] }[]
+  }
+  return resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((one) => one.metrics))
+}
+
 const flips = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 })
 
 function damaged(body: Uint8Array, changes: [number, number][]): Uint8Array {

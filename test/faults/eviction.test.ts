@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { freePort } from '../support/child.ts'
 import { atScale } from '../support/fault-scale.ts'
-import { type TestGateway, withGateway } from '../support/gateway.ts'
+import { RW2_TYPE, type TestGateway, withGateway } from '../support/gateway.ts'
+import { pushTemplate } from '../support/push-template.ts'
 import { startReceiver } from '../support/receiver.ts'
-import type { SeriesLiteral } from '../support/remote-write.ts'
 
 const startMs = Date.now() - 1_000_000
 const MIB = 2 ** 20
@@ -15,11 +15,13 @@ const SERIES = 1_000
 /** Labels so long that a segment is full after some forty pushes, and nothing compresses them. */
 const LABELS = Array.from({ length: SERIES }, () => randomBytes(1_200).toString('base64'))
 
-const push = (tick: number): SeriesLiteral[] =>
+const push = pushTemplate(
   LABELS.map((long) => ({
     labels: { __name__: 'up', long },
-    samples: [{ value: tick, timestamp: startMs + tick }],
-  }))
+    samples: [{ value: 1, timestamp: startMs }],
+  })),
+  startMs,
+)
 
 type Loss = {
   kind: string
@@ -40,9 +42,9 @@ async function lossesOf({ directory }: TestGateway): Promise<Loss[]> {
 const balanceOf = async ({ admin }: TestGateway) => JSON.parse(await admin('/api/v1/balance'))
 
 /** As a sender does: again, until it is taken. */
-async function pushUntilTaken({ push2 }: TestGateway, tick: number): Promise<number> {
+async function pushUntilTaken({ post }: TestGateway, tick: number): Promise<number> {
   for (let refused = 0; ; refused++) {
-    const { status } = await push2(push(tick))
+    const { status } = await post(push(tick), { 'Content-Type': RW2_TYPE })
     if (status === 204) return refused
     expect(status).toBe(503)
     await delay(200)

@@ -93,6 +93,8 @@ test('F38: while all requests of a cluster fail, the others go on at their pace'
   await settle()
   const poisoned = rig.inFlight.splice(0)
   expect(poisoned).toHaveLength(IN_FLIGHT_MAX)
+  await rig.pass(HELD_MS)
+  expect(rig.inFlight).toHaveLength(0)
 
   const blocks = atScale(500, 5_000)
   for (let i = 0; i < blocks; i++) rig.append('healthy', [])

@@ -13,8 +13,11 @@ import { expectOverload, expectReady, jsonOf, READY, withProcess } from './parts
 const run = promisify(execFile)
 const LONG = { timeout: 120_000 }
 const PUSH_BYTES = 100_000
+/** More than is read ahead and than is kept in memory of the newest: some is on disk alone. */
+const UNREAD_PUSHES = 750
+const UNREAD_BYTES = 30_000
 /** So that a segment is full after some pushes. */
-const SMALL = 'storage: { quota: 16MiB }'
+const SMALL = 'storage: { quota: 32MiB }'
 
 const expectTaken = async (one: Load, { url }: SluiceProcess, times: number) => {
   for (let n = 0; n < times; n++) expect(await one.push(url)).toMatchObject({ status: 204 })
@@ -25,6 +28,27 @@ async function untilRefused(one: Load, { url }: SluiceProcess): Promise<void> {
   for (let refusals = 0; refusals < 2; ) if ((await one.push(url)).status !== 204) refusals += 1
 }
 
+/** Holds more connections than there is room for, until the returned function is called. */
+function occupyConnections(port: number): () => void {
+  const idle = new Set<Socket>()
+  let isOver = false
+  const occupy = () => {
+    const socket = connect(port, '127.0.0.1')
+    idle.add(socket)
+    socket.on('error', () => {})
+    // The gateway has no room for it, or does not wait for ever for one that says nothing.
+    socket.on('close', () => {
+      idle.delete(socket)
+      if (!isOver) setTimeout(occupy, 50)
+    })
+  }
+  for (let n = 0; n < 60; n++) occupy()
+  return () => {
+    isOver = true
+    for (const socket of idle) socket.destroy()
+  }
+}
+
 test(
   'F17: without file descriptors pushes are refused, the ports stay open, and it recovers',
   LONG,
@@ -32,23 +56,16 @@ test(
     withProcess({ yaml: SMALL }, async ({ sluice, pid, startSink, sender }) => {
       const one = sender(PUSH_BYTES)
       await expectTaken(one, sluice, 3)
-      const port = Number(new URL(sluice.url).port)
       // Of those that are open already; the connection of the sender is one.
       await run('prlimit', ['--pid', String(pid), '--nofile=60:60'])
-      const idle: Socket[] = []
-      const refused: Socket[] = []
-      for (let n = 0; n < 60; n++) {
-        const socket = connect(port, '127.0.0.1')
-        socket.on('error', () => {})
-        socket.on('close', () => refused.push(socket))
-        idle.push(socket)
+      const end = occupyConnections(Number(new URL(sluice.url).port))
+      try {
+        await untilRefused(one, sluice)
+        expectOverload(one.refusals[0]!, /^the log cannot be written: .*EMFILE/)
+        expectOverload(await one.push(sluice.url), /^the log cannot be written/)
+      } finally {
+        end()
       }
-      await expect.poll(() => refused.length, { timeout: 10_000 }).toBeGreaterThan(0)
-      await untilRefused(one, sluice)
-      expectOverload(one.refusals[0]!, /^the log cannot be written: .*EMFILE/)
-      expectOverload(await one.push(sluice.url), /^the log cannot be written/)
-
-      for (const socket of idle) socket.destroy()
       await expectReady(sluice, READY)
       const sink = await startSink()
       for (let n = 0; n < 20 && (await one.push(sluice.url)).status !== 204; n++) await delay(200)
@@ -103,8 +120,8 @@ test(
 
 test('F18: while its directory has another name nothing is taken, and nothing is lost', LONG, () =>
   withProcess({ yaml: SMALL }, async ({ sluice, data, startSink, sender }) => {
-    const one = sender(PUSH_BYTES)
-    await expectTaken(one, sluice, 80)
+    const one = sender(UNREAD_BYTES)
+    await expectTaken(one, sluice, UNREAD_PUSHES)
     const elsewhere = join(data, '..', 'elsewhere')
     await rename(data, elsewhere)
     await expectReady(
@@ -114,8 +131,10 @@ test('F18: while its directory has another name nothing is taken, and nothing is
     expectOverload(await one.push(sluice.url), /does not hold this gateway's log any more/)
     expect(sluice.child.output()).toContain('the data directory is gone')
     const sink = await startSink()
+    // What has been read is delivered, though no more can be.
+    await expect.poll(() => sink.samples, { timeout: 20_000 }).toBeGreaterThan(1_000)
     // That the files cannot be found says nothing about what is in them.
-    await delay(1_500)
+    await sluice.child.says('put it back')
     await rename(elsewhere, data)
     await expectReady(sluice, READY)
     await one.expectAll(sink)
@@ -135,19 +154,23 @@ test(
   LONG,
   () =>
     withProcess({ yaml: SMALL }, async ({ sluice, data, startSink, sender }) => {
-      const one = sender(PUSH_BYTES)
-      await expectTaken(one, sluice, 80)
+      const one = sender(UNREAD_BYTES)
+      await expectTaken(one, sluice, UNREAD_PUSHES)
       await rm(data, { recursive: true })
       await expectReady(sluice, /^not ready: .* does not hold this gateway's log any more/)
       expectOverload(await one.push(sluice.url), /does not hold this gateway's log any more/)
       const sink = await startSink()
-      await delay(3_000)
-      const { destinations } = await jsonOf(sluice, '/api/v1/balance')
-      expect(destinations[0]).toMatchObject({ difference: 0, damaged: 0 })
-      expect(destinations[0].forwarded).toBe(sink.samples)
-      expect(destinations[0].waiting).toBe(160 - sink.samples)
+      await expect.poll(() => sink.samples, { timeout: 20_000 }).toBeGreaterThan(1_000)
+      await sluice.child.says('put it back')
+      const delivered = async () => (await jsonOf(sluice, '/api/v1/balance')).destinations[0]
+      const missing = async () => sink.samples - (await delivered()).forwarded
+      await expect.poll(missing, { timeout: 20_000 }).toBe(0)
+      const balance = await delivered()
+      expect(balance).toMatchObject({ difference: 0, damaged: 0 })
+      expect(balance.waiting + balance.forwarded).toBe(2 * UNREAD_PUSHES)
+      expect(balance.waiting).toBeGreaterThan(0)
       // Still there, and not to be ended before somebody has looked.
-      await expectReady(sluice, /samples still wait|may be ended/)
+      await expectReady(sluice, /samples still wait/)
       await sluice.child.stop()
       await sluice.startAgain()
       await expectTaken(one, sluice, 3)

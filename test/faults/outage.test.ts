@@ -6,11 +6,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { expect, test } from 'vitest'
-import { snappy } from '../../src/wire/snappy.ts'
 import { freePort } from '../support/child.ts'
 import { atScale, isFull } from '../support/fault-scale.ts'
+import { pushTemplate } from '../support/push-template.ts'
 import { writtenHeaders } from '../support/receiver-store.ts'
-import { rw2Of } from '../support/remote-write.ts'
 import { expectBalanced, type SluiceProcess, startSluice } from '../support/sluice.ts'
 
 const SAMPLES = 2_000
@@ -24,16 +23,6 @@ const MIB = 2 ** 20
 const startMs = Date.now() - 10_000_000
 const digestOf = (body: Uint8Array) => createHash('sha1').update(body).digest('base64')
 
-/** A timestamp as it stands in a message; those of our time have all the same length. */
-function varint(value: number): Buffer {
-  const bytes: number[] = []
-  for (let left = BigInt(value); left > 0n; left >>= 7n) {
-    bytes.push(Number(left & 127n) | (left > 127n ? 128 : 0))
-  }
-  return Buffer.from(bytes)
-}
-
-/** The push of one group at any time, without encoding it anew. */
 function templateOf(group: number): (tick: number) => Uint8Array {
   const series = Array.from({ length: SAMPLES }, (_, i) => ({
     labels: {
@@ -43,16 +32,7 @@ function templateOf(group: number): (tick: number) => Uint8Array {
     },
     samples: [{ value: Math.random() * 1000, timestamp: startMs }],
   }))
-  const raw = Buffer.from(rw2Of(series))
-  const places: number[] = []
-  const wanted = varint(startMs)
-  for (let at = raw.indexOf(wanted); at !== -1; at = raw.indexOf(wanted, at + 1)) places.push(at)
-  expect(places).toHaveLength(SAMPLES)
-  return (tick) => {
-    const bytes = varint(startMs + tick)
-    for (const at of places) raw.set(bytes, at)
-    return snappy.compress(raw)
-  }
+  return pushTemplate(series, startMs)
 }
 
 /** Knows each push by its bytes, which are sent on as they came, and forgets them. */

@@ -76,15 +76,20 @@ test(
     const [path, bytes] = [...simulation.disk.files()].find(
       ([name]) => name.startsWith(QUARANTINE) && name.endsWith('.log'),
     )!
-    // In the second entry: each is a little longer than three hundred bytes.
-    bytes[Buffer.from(bytes).indexOf('"block":4') + 3]! ^= 1
+    const heads = [
+      ...Buffer.from(bytes)
+        .toString('latin1')
+        .matchAll(/"block":(\d+)/g),
+    ]
+    const [fromBlock, , toBlock] = heads.map(([, block]) => Number(block))
+    bytes[heads[1]!.index]! ^= 1
     simulation.disk.plant(path, bytes)
     simulation.start()
     const process = await simulation.drain()
     await simulation.expectAll(process)
     expect((await simulation.clock.until(process.quarantined())).filter(isBad).length).toBe(3)
     const losses = await simulation.clock.until(process.losses())
-    expect(losses).toMatchObject([{ kind: 'damaged', samples: 1, fromBlock: 2, toBlock: 6 }])
+    expect(losses).toMatchObject([{ kind: 'damaged', samples: 1, fromBlock, toBlock }])
     expect(process.balance().destinations[0]).toMatchObject({ quarantined: 3, difference: 0 })
   },
 )
@@ -107,8 +112,8 @@ test(
     await simulation.drain()
     await simulation.expectAll(process)
     expect(await clock.until(process.quarantined())).toEqual([])
-    expect(receiver.ids.size).toBe(12 + 12 + 20)
-    const balance = { forwarded: 44, quarantined: 0, discarded: 0, maybeStored: 0 }
+    expect([...receiver.ids].filter(isBad).length).toBe(12)
+    const balance = { forwarded: receiver.ids.size, quarantined: 0, discarded: 0, maybeStored: 0 }
     expect(process.balance().destinations[0]).toMatchObject({ ...balance, difference: 0 })
   },
 )

@@ -50,6 +50,28 @@ test('of a series that is refused for its first sample in 1.0 the new ones arriv
     expect(kept).toEqual([])
   }))
 
+test('a block of late and bad samples is settled though nothing else can pass before it', () =>
+  scene(async ({ receiver, destination, kept }) => {
+    // After a crash all that is new waits for it, so there is nobody else to compare with.
+    for (const count of [2, 40]) {
+      const names = Array.from({ length: count }, (_, i) => `late_${count}_${i}`)
+      const late = (timestamp: number) =>
+        names.map((name) => ({ labels: { __name__: name }, samples: [at(timestamp)] }))
+      receiver.respond = ({ protocol, series }) => {
+        if (protocol === 'rw2') return { status: 415 }
+        const isBad = series.some(({ labels }) => labels.some(([, value]) => value === 'bad'))
+        return isBad ? { status: 400, body: 'label value too long' } : undefined
+      }
+      await destination.deliver(blockOf(late(2)), signal)
+      const bad = { labels: { __name__: 'bad' }, samples: [at(1)] }
+      await destination.deliver(blockOf([...late(1), bad]), signal, true)
+    }
+    expect(kept.map(({ reason }) => reason)).toEqual(
+      Array(2).fill('HTTP 400: label value too long'),
+    )
+    expect(destination.maybeStored.samples).toBe(42)
+  }))
+
 test('what cannot be set aside is tried again, and its block is not sent again for that', async () => {
   let tries = 0
   const events: unknown[] = []

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Respond } from '../support/receiver.ts'
 import { blockOf, delivered, manySeries, type Scene, scene } from './parts.ts'
@@ -74,3 +75,29 @@ test('F23: an overload is no sign of poison: the block stays whole', () =>
     const sizes = receiver.requests.map(({ series }) => series.length)
     expect(new Set(sizes)).toEqual(new Set([200]))
   }))
+
+test.each(['rw1', 'rw2'] as const)(
+  'F23: %s, a receiver that fails for a while beside poison costs nothing but the poison',
+  { timeout: 30_000 },
+  (protocol) =>
+    fc.assert(
+      fc.asyncProperty(fc.nat(80), fc.nat(120), (from, requests) =>
+        scene(async ({ receiver, deliver, destination }) => {
+          let n = 0
+          receiver.respond = (request) => {
+            if (protocol === 'rw1' && request.protocol === 'rw2') return { status: 415 }
+            n += 1
+            const isDown = n > from && n <= from + requests
+            return isDown || hasInstance('13')(request) ? { status: 500 } : undefined
+          }
+          const blocks = [1, 2].map((number) => blockOf(manySeries(30, 1, `up_${number}`), number))
+          expect(await Promise.all(blocks.map(deliver))).toEqual([
+            delivered(29, 1),
+            delivered(29, 1),
+          ])
+          expect(destination.refused.samples).toBe(2)
+        }),
+      ),
+      { numRuns: Math.ceil(Number(process.env['FC_RUNS'] ?? 100) / 10) },
+    ),
+)

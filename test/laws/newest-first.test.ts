@@ -78,6 +78,19 @@ test('newest first, nothing new goes before samples that would fall out of the w
   await rig.stop()
 })
 
+test('newest first, what lies in the log at the start is no newer than the rest of it', async () => {
+  const rig = new DeliveryRig({ ...BLOCK, newestFirstWithinMs: WINDOW_MS })
+  rig.inFlightMax = 1
+  for (let i = 0; i < BACKLOG_BLOCKS; i++) append(rig)
+  rig.start()
+  await settle()
+  const numbers = await arriving(rig, 20)
+  const fresh = numbers.filter((number) => number > 20)
+  expect(fresh.length).toBeGreaterThan(8)
+  expect(fresh.every((number) => number > BACKLOG_BLOCKS)).toBe(true)
+  await rig.stop()
+})
+
 type Step =
   | { kind: 'push'; cluster: string; times: number }
   | { kind: 'answer'; pick: number }

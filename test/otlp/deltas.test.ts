@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { NEWEST_MS, ROW_DOUBLES } from '../../src/admit/series-table.ts'
 import type { Message } from '../support/otlp.ts'
 import {
   deltaAt,
@@ -195,11 +194,25 @@ test('what admission would refuse is not in the sum', () => {
 
   // The sum is forgotten and the series is not, as after a restart.
   const other = new Summing()
-  const row = other.table.insert(summing.batch.seriesIdentity, 0)
-  other.table.doubles[row * ROW_DOUBLES + NEWEST_MS] = 3000
+  other.admit(3000, 6)
   expect(other.push(one(2, 3, 1))).toEqual([])
   expect(other.refused.why['late']).toContain('already')
   expect(other.push(one(3, 4, 1))).toMatchObject([{ value: 1, startMs: 3000 }])
+})
+
+test('what was undone is added again, also where a part of its push is on disk', () => {
+  const summing = new Summing()
+  summing.push(one(1, 2, 5))
+  summing.admit(2000, 5)
+  summing.sums.undo()
+  // Its first value is the one that is known, so nothing was added before it.
+  expect(summing.push(one(1, 2, 5))).toMatchObject([{ value: 5, startMs: 1000 }])
+  summing.commit()
+  summing.push(one(2, 3, 1))
+  summing.admit(3000, 6)
+  summing.sums.undo()
+  expect(summing.push(one(2, 3, 1))).toMatchObject([{ value: 6, startMs: 1000 }])
+  expect(summing.push(one(2, 3, 1))).toEqual([])
 })
 
 test('no more series are added up than may be, and the others go on', () => {

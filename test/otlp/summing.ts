@@ -1,5 +1,11 @@
 import { expect } from 'vitest'
-import { SeriesTable } from '../../src/admit/series-table.ts'
+import {
+  NEWEST_BITS,
+  NEWEST_MS,
+  ROW_DOUBLES,
+  ROW_WORDS,
+  SeriesTable,
+} from '../../src/admit/series-table.ts'
 import { type Batch, createBatch } from '../../src/model/batch.ts'
 import { createOtlpDecoder } from '../../src/otlp/decoder.ts'
 import { DeltaSums } from '../../src/otlp/deltas.ts'
@@ -62,6 +68,16 @@ export class Summing {
   sweep(seconds: number): void {
     this.nowSeconds += seconds
     for (let i = 0; i < 60; i++) this.sums.sweep(this.nowSeconds)
+  }
+
+  /** Has admission know the first series of the last push at this time, with this value. */
+  admit(timestampMs: number, value: number): void {
+    const { table, batch } = this
+    const known = table.find(batch.seriesIdentity, 0)
+    const row = known < 0 ? table.insert(batch.seriesIdentity, 0) : known
+    table.doubles[row * ROW_DOUBLES + NEWEST_MS] = timestampMs
+    const bits = new Uint32Array(Float64Array.of(value).buffer)
+    table.words.set(bits, row * ROW_WORDS + NEWEST_BITS)
   }
 
   /** What the last push was told about what was refused. */
