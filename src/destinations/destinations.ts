@@ -259,7 +259,10 @@ export class Destinations {
   /** Of a cursor that is new: nothing that the log does not have any more is missed. */
   async #samplesBefore({ position, samplesBefore }: Cursor): Promise<number> {
     const { log, totals } = this.#parts
-    return samplesBefore ?? (await blockFrom(log, position))?.samplesBefore ?? totals.samples
+    if (samplesBefore !== null) return samplesBefore
+    // What is on its way to the disk is counted already, and can be read when it is there.
+    if (log.lastLsn > log.committedLsn) await log.commit().catch(() => undefined)
+    return (await blockFrom(log, position))?.samplesBefore ?? totals.samples
   }
 
   /** When the log is nearly full, its oldest segment goes, whoever still lacks it. */

@@ -86,7 +86,7 @@ test(
     simulation.disk.plant(path, bytes)
     simulation.start()
     const process = await simulation.drain()
-    await simulation.expectAll(process)
+    await simulation.expectAll(process, 1)
     expect((await simulation.clock.until(process.quarantined())).filter(isBad).length).toBe(3)
     const losses = await simulation.clock.until(process.losses())
     expect(losses).toMatchObject([{ kind: 'damaged', samples: 1, fromBlock, toBlock }])
