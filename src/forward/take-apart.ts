@@ -90,11 +90,12 @@ class Apart {
   #sent = 0
   /** Whether the receiver takes some of this, so that it is worth while to look for the rest. */
   #hasPassed = false
-  /** When the last part was refused that is not late, by the count of the courier. */
-  #refusedAt = 0
+  /** When the whole, or the last part that is not late, was refused, by the courier's count. */
+  #refusedAt: number
 
   constructor(parts: TakeApartParts) {
     this.#parts = parts
+    this.#refusedAt = parts.courier.moment
   }
 
   get #left(): Part[] {

@@ -69,6 +69,18 @@ describe('F24', () => {
       expect(destination.state).toBe('ok')
     }))
 
+  test('a block of one series waits too while a receiver that was right is the wrong one', () =>
+    scene(async ({ receiver, deliver, kept, clock }) => {
+      receiver.respond = ({ protocol }) => (protocol === 'rw2' ? { status: 415 } : undefined)
+      await deliver(blockOf(manySeries(3)))
+      receiver.respond = ({ protocol }) => {
+        if (protocol === 'rw2') return { status: 415 }
+        return clock.monotonicMs() < 20_000 ? BAD : undefined
+      }
+      expect(await deliver(blockOf(manySeries(1, 2000), 2))).toEqual(delivered(1))
+      expect(kept).toEqual([])
+    }))
+
   test('a receiver that takes no empty request is asked by what it has taken', () =>
     scene(async ({ receiver, deliver }) => {
       receiver.respond = (request) => {
