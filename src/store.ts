@@ -58,12 +58,14 @@ export async function openStore(
   /** Samples that were judged and could not be written: their senders were told so. */
   const undone = { samples: 0 }
   const logDirectory = join(path, 'log')
+  /** Undefined until the end: where something on the way fails, the log is closed without it. */
+  let building: BlockWriter | undefined
   const log = await Log.open({
     disk,
     directory: logDirectory,
     segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(nominalBytes / SEGMENTS_PER_QUOTA)),
     nextLsnMin: Math.max(...[...cursors.values()].map(({ position }) => position)),
-    onCollect: () => blocks.seal(),
+    onCollect: () => building?.seal(),
     onFailed: (error) => {
       logger.error('the log cannot be written', { error })
       undone.samples += blocks.discard()
@@ -95,6 +97,7 @@ export async function openStore(
   const samplesAtStart = totals.samples
   const familyOf = (number: number) => admission.metadata.family(number)
   const blocks = new BlockWriter(log, table.key, familyOf, totals)
+  building = blocks
   stops.push(async () => {
     // What cannot be committed now is undone, and left out.
     await log.commit().catch(() => undefined)

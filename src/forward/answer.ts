@@ -118,6 +118,12 @@ export function hasTaken(verdict: Verdict, sent: Counts): boolean {
   return verdict.kind === 'delivered'
 }
 
+/** Whether the receiver is ours: it took some of this, or has newer samples of the series. */
+export function isOurs(verdict: Verdict, sent: Counts): boolean {
+  const isRefusal = verdict.kind === 'rejected' || verdict.kind === 'partial'
+  return hasTaken(verdict, sent) || (isRefusal && isLate(verdict.reason))
+}
+
 type Response = Extract<Answer, { kind: 'response' }>
 
 function success({ written }: Response, context: AnswerContext, reason: string): Verdict {

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Counts } from '../model/counts.ts'
-import { classify, hasTaken, isFrom2, maybeStored, type Protocol, type Verdict } from './answer.ts'
+import { classify, isFrom2, isOurs, maybeStored, type Protocol, type Verdict } from './answer.ts'
 import { backoffMs, PAUSE_BACKOFF, RETRY_BACKOFF } from './backoff.ts'
 import type { Event, Job } from './delivery.ts'
 import { takesEmptyRequest } from './empty-request.ts'
@@ -59,7 +59,7 @@ export class Courier {
   #protocol: Protocol = 'rw2'
   /** Requests that were sent. */
   #requests = 0
-  /** Number of the newest request that the receiver has taken, in whole or in part. */
+  /** Number of the newest request that the receiver has taken, at least in part, or calls late. */
   #accepted = 0
   /** Those who wait for that. */
   readonly #awaitingAcceptance = new Set<AbortController>()
@@ -98,7 +98,7 @@ export class Courier {
     return this.#requests
   }
 
-  /** Whether the receiver has taken something that was sent after that moment. */
+  /** Whether the receiver has taken something that was sent after that moment, or calls it late. */
   hasAcceptedSince(moment: number): boolean {
     return this.#accepted > moment
   }
@@ -143,7 +143,7 @@ export class Courier {
           continue
         }
         if (isFrom2(verdict, protocol)) this.hasAccepted2 = true
-        if (hasTaken(verdict, sent)) this.#noteAccepted(number)
+        if (isOurs(verdict, sent)) this.#noteAccepted(number)
         // A refusal is no end of a pause: it may be one more of what the pause is about.
         else if (this.health.state === 'backing-off') this.health.enter('ok', '')
         return verdict
@@ -171,8 +171,7 @@ export class Courier {
     if (this.#doubted.size >= WRONG_BLOCKS) this.#keepQuiet(delayMs)
     else if (job.doubts > DOUBTS_BEFORE_ASKING) {
       // After a crash all that is new may wait for this block, and nothing else can ever pass.
-      const isRightOne = await takesEmptyRequest(this.#post, this.#protocol, job.signal)
-      if (isRightOne) {
+      if (await takesEmptyRequest(this.#post, this.#protocol, job.signal)) {
         // It may have been the wrong one when it refused: the next refusal counts.
         job.refusedAt = BEFORE_ALL
         return true

@@ -1,6 +1,7 @@
 import { assert } from '../base/errors.ts'
 import type { Block } from '../model/block.ts'
 import { add, type Counts, minus, noCounts } from '../model/counts.ts'
+import type { Part } from './part.ts'
 
 /** What became of everything in a block; the three together are the block's counts. */
 export type Delivery = {
@@ -33,7 +34,7 @@ export type Loss = {
   /** Labels of an example, when one is known. */
   series: string | null
   /** Of the block's series, or null when that is not known: then it is some of the block. */
-  part: { from: number; to: number } | null
+  part: Part | null
 }
 
 /** What is known of a block while it is on its way. */
@@ -51,6 +52,10 @@ export class Job {
   readonly refused: Counts = noCounts()
   readonly unsupported: Counts = noCounts()
   readonly losses: Loss[] = []
+  /** Series that were not taken; null when nothing was, and so all is to be sent. */
+  left: Part[] | null = null
+  /** The last part that only the right receiver answers so: it was taken, or it is late. */
+  witness: Part | null = null
   /** Whether parts of the block are sent on their own to find out if it is poison. */
   isOnTrial = false
   /** How long it must have failed before that, when nothing else is there to compare with. */
@@ -75,16 +80,6 @@ export class Job {
   ): void {
     add(lossClass === 'unsupported' ? this.unsupported : this.refused, lost)
     this.losses.push({ lost, lossClass, reason, series, part })
-  }
-
-  /** Takes back all losses but the first `count`: what they were of is sent once more. */
-  keepLosses(count: number): void {
-    const kept = this.losses.splice(0, count)
-    this.losses.length = 0
-    for (const sum of [this.refused, this.unsupported]) Object.assign(sum, noCounts())
-    for (const { lost, lossClass, reason, ...where } of kept) {
-      this.lose(lost, lossClass, reason, where)
-    }
   }
 
   /** What is to be told of the losses. */

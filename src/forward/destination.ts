@@ -152,42 +152,37 @@ export class Destination {
     while (!(await this.#tryMessage(job, message, counts)));
   }
 
-  /** False when it is to be sent again: it seems to be the receiver that is to blame. */
+  /** False when what is left of it is to be sent again: it seems that the receiver is to blame. */
   async #tryMessage(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
     if (this.protocol === 'rw1') return this.#deliverAs1(job, message, counts)
-    const verdict = await this.#courier.send(job, 'rw2', message, counts)
-    if (verdict.kind === 'fallback') {
-      this.#fallBack(verdict)
-      return false
+    let reason: string | null = null
+    if (job.left === null) {
+      const verdict = await this.#courier.send(job, 'rw2', message, counts)
+      if (verdict.kind === 'partial' && !hasTaken(verdict, counts)) {
+        if (await isInDoubt(job, this.#courier, verdict.reason)) return false
+      }
+      reason = this.#settle2(job, verdict)
+      if (reason === null) return true
+      if (verdict.kind === 'fallback') return false
     }
-    if (verdict.kind === 'partial' && !hasTaken(verdict, counts)) {
-      if (await isInDoubt(job, this.#courier, [verdict.reason])) return false
-    }
-    const reason = await this.#settle2(job, verdict, message, counts)
-    if (reason === null) return true
     const raw = snappy.decompress(message)
     const parts = raw === null ? null : readRemoteWrite2(raw)
     if (parts === null || seriesCount(parts) === 0) {
-      job.lose(counts, job.refusalClass, reason)
+      job.lose(counts, job.refusalClass, reason ?? UNREADABLE)
       return true
     }
     return this.#takeApart(job, seriesCount(parts), reason, {
+      protocol: 'rw2',
       encode: (from, to) => writePart(parts, from, to, this.#writer),
-      send: async (part, partCounts) => {
-        const answered = await this.#courier.send(job, 'rw2', part, partCounts)
-        return this.#settle2(job, answered, part, partCounts)
-      },
+      send: async (part, partCounts) =>
+        this.#settle2(job, await this.#courier.send(job, 'rw2', part, partCounts)),
+      isMoot: () => this.protocol === 'rw1',
       nameOf: () => null,
     })
   }
 
-  /** Null when there is nothing left to do, else why the message was rejected as a whole. */
-  async #settle2(
-    job: Job,
-    verdict: FinalVerdict,
-    message: Uint8Array,
-    counts: Counts,
-  ): Promise<string | null> {
+  /** Null when there is nothing left to do, else why it was not taken. */
+  #settle2(job: Job, verdict: FinalVerdict): string | null {
     switch (verdict.kind) {
       case 'delivered':
         if (!isNothing(verdict.lost)) {
@@ -199,8 +194,7 @@ export class Destination {
         return null
       case 'fallback':
         this.#fallBack(verdict)
-        await this.#deliverMessage(job, message, counts)
-        return null
+        return verdict.reason
       case 'rejected':
         return verdict.reason
     }
@@ -235,13 +229,15 @@ export class Destination {
     const whole = encode(0, batch.seriesCount)
     const body = snappy.compress(this.#writer.written())
 
-    const isEmpty = isNothing(whole.counts)
-    const reason = isEmpty ? null : await this.#deliverAs1Whole(job, body, whole.counts)
-    if (reason !== null) {
-      const send = (part: Uint8Array, of: Counts) => this.#deliverAs1Whole(job, part, of)
+    const send = (part: Uint8Array, of: Counts) => this.#deliverAs1Whole(job, part, of)
+    const isFirst = job.left === null && !isNothing(whole.counts)
+    const reason = isFirst ? await send(body, whole.counts) : null
+    if (reason !== null || job.left !== null) {
       const isOver = await this.#takeApart(job, batch.seriesCount, reason, {
+        protocol: 'rw1',
         encode: (from, to) => encode(from, to).counts,
         send,
+        isMoot: () => false,
         nameOf: (series) => seriesText(batch, series),
         within: (guilt) => lossesWithin(guilt, batch, this.#writer, send),
       })
@@ -267,7 +263,7 @@ export class Destination {
   }
 
   /** Loses what is to blame. False when that is the receiver. */
-  async #takeApart(job: Job, count: number, reason: string, ways: Ways): Promise<boolean> {
+  async #takeApart(job: Job, count: number, reason: string | null, ways: Ways): Promise<boolean> {
     const [courier, writer] = [this.#courier, this.#writer]
     const guilty = await takeApart({ job, courier, count, reason, ways, writer })
     const encode = ({ from, to }: Guilt) => ways.encode(from, to)
@@ -277,7 +273,8 @@ export class Destination {
       for (const { lost, reason } of losses) job.lose(lost, job.refusalClass, reason, where)
     }
     if (guilty !== null) return true
-    if (this.#isFallbackGuessed) this.#fallbackUntilMs = Number.NEGATIVE_INFINITY
+    const isGuess = this.#isFallbackGuessed && ways.protocol === 'rw1'
+    if (isGuess) this.#fallbackUntilMs = Number.NEGATIVE_INFINITY
     return false
   }
 }

@@ -2,18 +2,23 @@ import type { Counts } from '../model/counts.ts'
 import { isNothing } from '../model/counts.ts'
 import type { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { snappy } from '../wire/snappy.ts'
+import type { Protocol } from './answer.ts'
 import { BISECT_REQUESTS_MAX, bisect, type Guilt, type PartVerdict } from './bisect.ts'
 import type { Courier } from './courier.ts'
 import type { Job } from './delivery.ts'
+import { leftOf, type Part, without } from './part.ts'
 import { isLate } from './refused.ts'
 import type { SampleLoss } from './within-series.ts'
 
 /** What taking a request apart needs of it: the two protocols do that differently. */
 export type Ways = {
+  protocol: Protocol
   /** Leaves the part in the writer. */
   encode(from: number, to: number): Counts
   /** Null when it was taken, else why it was not. */
   send(part: Uint8Array, counts: Counts): Promise<string | null>
+  /** Whether refusals say nothing, because the receiver does not take this protocol any more. */
+  isMoot(): boolean
   nameOf(series: number): string | null
   /** What is lost of a part, sample by sample; null when that is all of it. */
   within?(guilt: Guilt): Promise<SampleLoss[] | null>
@@ -22,9 +27,10 @@ export type Ways = {
 export type TakeApartParts = {
   job: Job
   courier: Courier
-  /** Series in the request, which was rejected as a whole for this reason. */
+  /** Series in the request. */
   count: number
-  reason: string
+  /** Why it was rejected as a whole; null when some of it is left of a time before. */
+  reason: string | null
   ways: Ways
   writer: ProtobufWriter
 }
@@ -33,127 +39,169 @@ export type TakeApartParts = {
 const PROBES = 16
 
 /**
- * Sends parts of a request until only what is guilty is left, and returns that. Null when no
- * part passes and nothing else does, so that it is the receiver that fails: then the request is
- * to be sent again as a whole.
+ * Sends parts of a request until only what is guilty is left, and returns that. Null when it
+ * may be the receiver that is to blame: then what is left of it (`job.left`) is to be sent again.
+ *
+ * What was taken is never sent again, neither with a larger part nor in another round. What was
+ * refused is guilty when the receiver has taken something since, and refuses it once more: so a
+ * receiver that is the wrong one, or in trouble, for a while costs nothing.
  */
 export async function takeApart(parts: TakeApartParts): Promise<Guilt[] | null> {
-  const { job, courier } = parts
+  const { job, courier, count } = parts
+  const apart = new Apart(parts)
+  const reason = parts.reason ?? (await apart.send({ from: 0, to: count }))
+  if (reason === null) return []
   const isTrial = job.isOnTrial
   const since = courier.moment
-  const lossesBefore = job.losses.length
   // One request at a time, and often in vain: others need not wait for that.
-  const { guilty, passed, isRightOne, isVoid } = await courier.aside(() => sendParts(parts))
-  const hasPassed = passed !== null
-  const isChanged = hasPassed && !isVoid && (await hasChanged(parts, guilty, passed))
+  const isSure = await courier.aside(() => apart.search(reason))
   job.isOnTrial = false
-  if (hasPassed && (isVoid || isChanged)) {
-    // What has passed is sent once more then.
-    job.maybeStored = true
-    job.keepLosses(lossesBefore)
-  }
+  if (isSure) return apart.guilty
   if (isTrial) {
-    const isAcquitted = isVoid || isChanged || (!hasPassed && !courier.hasAcceptedSince(since))
-    if (isAcquitted) job.trialAfterMs *= 2
-    return isAcquitted ? null : guilty
+    const doOthersPass = job.witness === null && courier.hasAcceptedSince(since)
+    if (doOthersPass && !apart.isVoid) return apart.guilty
+    job.trialAfterMs *= 2
+    return null
   }
-  const reasons = guilty.map((guilt) => guilt.reason)
-  if (isChanged) job.refusedAt = null
-  const mayDoubt = isChanged || !isRightOne
-  return mayDoubt && (await isInDoubt(job, courier, reasons)) ? null : guilty
+  if (apart.isVoid) return null
+  // What was taken since the first refusal was its own, and then the receiver has changed.
+  if (job.witness !== null) job.refusedAt = null
+  return (await isInDoubt(job, courier, apart.reason)) ? null : apart.guilty
+}
+
+/** Whether what was refused as a whole is not to blame. Who speaks of times is the right one. */
+export async function isInDoubt(job: Job, courier: Courier, reason: string): Promise<boolean> {
+  return !isLate(reason) && (await courier.isInDoubt(job, reason))
 }
 
 /**
- * Whether what was refused as a whole is not to blame. Who calls some of it late has other samples
- * of ours, and so is the right one: after a crash, everything else may wait behind this.
+ * One round of taking apart.
+ *
+ * A class, because there is state that all of its requests share.
  */
-export async function isInDoubt(job: Job, courier: Courier, reasons: string[]): Promise<boolean> {
-  return !reasons.some(isLate) && (await courier.isInDoubt(job, reasons[0] ?? ''))
-}
+class Apart {
+  /** What was refused, as far as it is known, and not taken since. */
+  guilty: Guilt[] = []
+  /** Of the first of them that is not late. */
+  reason = ''
+  /** Whether refusals say nothing any more: the receiver is down, or has changed its protocol. */
+  isVoid = false
+  readonly #parts: TakeApartParts
+  #sent = 0
+  /** Whether the receiver takes some of this, so that it is worth while to look for the rest. */
+  #hasPassed = false
+  /** When the last part was refused that is not late, by the count of the courier. */
+  #refusedAt = 0
 
-/** A part that was refused, and when that was, by the count of the courier. */
-type Refusal = Guilt & { moment: number }
-type Part = { from: number; to: number }
+  constructor(parts: TakeApartParts) {
+    this.#parts = parts
+  }
 
-/** Whether by the end the receiver refuses what it has taken: then it was not the parts. */
-async function hasChanged(
-  { job, courier, ways, writer }: TakeApartParts,
-  guilty: Refusal[],
-  passed: Part,
-): Promise<boolean> {
-  const isSure = (one: Refusal) => isLate(one.reason) || courier.hasAcceptedSince(one.moment)
-  if (guilty.every(isSure)) return false
-  const lossesBefore = job.losses.length
-  const counts = ways.encode(passed.from, passed.to)
-  const refusal = await ways.send(snappy.compress(writer.written()), counts)
-  job.keepLosses(lossesBefore)
-  return refusal !== null && !isLate(refusal)
-}
+  get #left(): Part[] {
+    const { job, count } = this.#parts
+    return job.left ?? [{ from: 0, to: count }]
+  }
 
-type Sent = {
-  guilty: Refusal[]
-  /** The last part that the receiver has taken, and null when there is none. */
-  passed: Part | null
-  /** Whether it has taken a part, or called one late: then it is the one that is meant. */
-  isRightOne: boolean
-  /** Whether the receiver went down meanwhile, so that refusals say nothing about parts. */
-  isVoid: boolean
-}
-
-async function sendParts({ job, courier, count, reason, ways, writer }: TakeApartParts) {
-  const own: Sent = { guilty: [], passed: null, isRightOne: false, isVoid: false }
-  // What was taken apart in vain before is not, until something of it passes.
-  const trustedRefusals = job.refusedAt === null ? hopelessAfter(count) : 0
-  let sent = 0
-  let isHopeless: boolean | null = null
-
-  const send = async (from: number, to: number): Promise<PartVerdict> => {
-    const counts = ways.encode(from, to)
-    if (isNothing(counts)) return { kind: 'delivered' }
-    sent += 1
-    const refusal = await ways.send(snappy.compress(writer.written()), counts)
-    if (refusal !== null) {
-      if (job.isOnTrial && courier.isDown) own.isVoid = true
-      if (isLate(refusal)) own.isRightOne = true
-      return { kind: 'rejected', reason: refusal }
+  /** Sends what is left of a part, up to what is refused; then why, and null when nothing is. */
+  async send(part: Part): Promise<string | null> {
+    for (const each of leftOf(this.#left, part)) {
+      const refusal = await this.#sendAll(each)
+      if (refusal !== null) return refusal
     }
-    own.passed = { from, to }
-    own.isRightOne = true
-    return { kind: 'delivered' }
+    return null
+  }
+
+  /** Finds the guilty. False when it may be the receiver that is. */
+  async search(whole: string): Promise<boolean> {
+    const { count, job } = this.#parts
+    this.reason = whole
+    const all = { from: 0, to: count, reason: whole }
+    // What was taken apart in vain before is not, until something of it passes.
+    const trusted = job.refusedAt === null ? hopelessAfter(count) : 0
+    let isHopeless: boolean | null = null
+    const send = async (from: number, to: number): Promise<PartVerdict> => {
+      if (!this.#hasPassed && isHopeless === null && this.#sent >= trusted) {
+        isHopeless = !(await this.#doesAnyPass(from, whole))
+      }
+      if (isHopeless === true || this.isVoid) return { kind: 'rejected', reason: whole }
+      const refusal = await this.send({ from, to })
+      this.#notePassed(refusal, whole)
+      return refusal === null ? { kind: 'delivered' } : { kind: 'rejected', reason: refusal }
+    }
+    const found = await bisect({ ...all, send, requestsMax: BISECT_REQUESTS_MAX })
+    this.guilty = this.#leftOf(isHopeless === true ? [all] : found)
+    const accused = this.guilty.find(({ reason }) => !isLate(reason))
+    if (accused === undefined) return true
+    this.reason = accused.reason
+    if (this.isVoid || !(await this.#isReceiverRight())) return false
+    await this.#askOnceMore()
+    return !this.isVoid
+  }
+
+  async #sendAll(part: Part): Promise<string | null> {
+    const { job, courier, ways, writer } = this.#parts
+    const counts = ways.encode(part.from, part.to)
+    const isEmpty = isNothing(counts)
+    if (!isEmpty) this.#sent += 1
+    const before = courier.moment
+    const refusal = isEmpty ? null : await ways.send(snappy.compress(writer.written()), counts)
+    const isLost = refusal !== null && !isLate(refusal)
+    // A request of 2.0 that is settled may be one of which nothing was taken.
+    if (!isLost && courier.hasAcceptedSince(before)) job.witness = part
+    if (isLost) this.#refusedAt = courier.moment
+    if (refusal === null) job.left = this.#left.flatMap((one) => without(one, part))
+    else if (ways.isMoot() || (job.isOnTrial && courier.isDown)) this.isVoid = true
+    return refusal
+  }
+
+  /** What is late says that the receiver is right, and nothing of the rest where all may be so. */
+  #notePassed(refusal: string | null, whole: string): void {
+    if (refusal === null || (isLate(refusal) && !isLate(whole))) this.#hasPassed = true
   }
 
   /** A long row of bad series at the beginning looks like a request in which all are bad. */
-  const doesAnyPass = async (from: number): Promise<boolean> => {
+  async #doesAnyPass(from: number, whole: string): Promise<boolean> {
+    const { count } = this.#parts
     const probes = Math.min(PROBES, count - from)
-    const lossesBefore = job.losses.length
-    for (let i = 0; i < probes && !own.isRightOne && !own.isVoid; i++) {
+    for (let i = 0; i < probes && !this.#hasPassed && !this.isVoid; i++) {
       const series = from + Math.floor(((i + 1) * (count - from)) / probes) - 1
-      await send(series, series + 1)
+      this.#notePassed(await this.send({ from: series, to: series + 1 }), whole)
     }
-    // What has passed alone passes once more in its part.
-    if (own.passed !== null) job.maybeStored = true
-    job.keepLosses(lossesBefore)
-    return own.isRightOne
+    return this.#hasPassed
   }
 
-  const sendUnlessHopeless = async (from: number, to: number): Promise<PartVerdict> => {
-    if (!own.isRightOne && isHopeless === null && sent >= trustedRefusals) {
-      isHopeless = !(await doesAnyPass(from))
+  /**
+   * Whether the receiver has taken something since it has refused the last part. If there was
+   * nothing to take it is asked by an empty request. One that fails by trying to store things, or
+   * takes no such request, has to say the same again of a part: that one may be there twice then.
+   */
+  async #isReceiverRight(): Promise<boolean> {
+    const { job, courier, ways, writer } = this.#parts
+    const isRight = () => courier.hasAcceptedSince(this.#refusedAt)
+    if (isRight() || job.witness === null) return isRight()
+    const { from, to } = job.witness
+    for (const end of job.isOnTrial ? [to] : [from, to]) {
+      if (isRight()) break
+      const counts = ways.encode(from, end)
+      await courier.send(job, ways.protocol, snappy.compress(writer.written()), counts)
     }
-    if (isHopeless === true || own.isVoid) return { kind: 'rejected', reason }
-    return send(from, to)
+    return isRight()
   }
 
-  const all = { from: 0, to: count, reason }
-  const limits = { ...all, requestsMax: BISECT_REQUESTS_MAX }
-  const found = await bisect({ ...limits, send: sendUnlessHopeless })
-  for (const guilt of isHopeless === true ? [all] : found) {
-    // It may have been the receiver that was wrong, or in trouble, for a moment.
-    const isSure = own.passed === null || own.isVoid || isLate(guilt.reason)
-    if (!isSure && (await send(guilt.from, guilt.to)).kind === 'delivered') continue
-    own.guilty.push({ ...guilt, moment: courier.moment })
+  /** It may have been the receiver that was wrong, or in trouble, for a moment. */
+  async #askOnceMore(): Promise<void> {
+    const asked: Guilt[] = []
+    for (const guilt of this.guilty) {
+      const reason = isLate(guilt.reason) || this.isVoid ? guilt.reason : await this.send(guilt)
+      if (reason !== null) asked.push({ ...guilt, reason })
+    }
+    this.guilty = this.#leftOf(asked)
   }
-  return own
+
+  #leftOf(guilty: readonly Guilt[]): Guilt[] {
+    const partsOf = (guilt: Guilt) => leftOf(this.#left, guilt)
+    return guilty.flatMap((guilt) => partsOf(guilt).map((part) => ({ ...guilt, ...part })))
+  }
 }
 
 /** Parts that fail one after the other, until nobody believes any more that some are good. */

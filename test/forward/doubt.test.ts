@@ -3,7 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Respond } from '../support/receiver.ts'
 import { writtenHeaders } from '../support/receiver-store.ts'
-import { blockOf, delivered, manySeries, protocolsOf, type Scene, scene } from './parts.ts'
+import {
+  blockOf,
+  delivered,
+  manySeries,
+  protocolsOf,
+  type Scene,
+  scene,
+  takenTwice,
+} from './parts.ts'
 
 const numRuns = Math.ceil(Number(process.env['FC_RUNS'] ?? 100) / 4)
 
@@ -131,6 +139,7 @@ test.each(['rw1', 'rw2'] as const)(
           const bad = protocol === 'rw1' ? 1 : 0
           const blocks = [1, 2].map((number) => blockOf(manySeries(40, 1, `up_${number}`), number))
           await Promise.all(blocks.map(deliver))
+          expect(takenTwice(receiver)).toEqual([])
           expect(destination.refused.samples).toBe(2 * bad)
           expect(kept.map(({ lost }) => lost.samples)).toEqual(bad === 0 ? [] : [1, 1])
         }),

@@ -8,6 +8,7 @@ import { type Batch, clearBatch } from '../../src/model/batch.ts'
 import type { Block } from '../../src/model/block.ts'
 import { snappy } from '../../src/wire/snappy.ts'
 import { type Receiver, type ScriptedResponse, startReceiver } from '../support/receiver.ts'
+import { keyOf } from '../support/receiver-store.ts'
 import {
   type Bits,
   bitsOf,
@@ -107,6 +108,15 @@ export const protocolsOf = ({ requests }: Receiver) => requests.map(({ protocol 
 export type Scene = ReturnType<typeof destinationOf> & {
   receiver: Receiver
   clock: FakeClock
+}
+
+/** Samples that a receiver has taken more than once, in requests that it answered 204. */
+export function takenTwice({ requests }: Receiver): string[] {
+  const taken = requests.filter(({ status }) => status === 204).flatMap(({ series }) => series)
+  const ids = taken.flatMap(({ labels, samples: own }) =>
+    own.map(({ timestampMs }) => `${keyOf(labels)}@${timestampMs}`),
+  )
+  return ids.filter((id, i) => ids.indexOf(id) < i)
 }
 
 /** A destination, its receiver and, unless another is given, a clock that sleeps in no time. */

@@ -137,8 +137,6 @@ export class SimulatedReceiver {
       !this.refuses || !labels.some(([name]) => name === POISON)
     const good = series.filter(isGood)
     const isPoisoned = good.length < series.length
-    // It is taken apart now, and to make sure who is to blame, a part may be sent twice.
-    if (isPoisoned) this.doubt(ids)
     if (isPoisoned && protocol === 'rw1') return responseOf(400, null, 'label value too long')
     for (const id of ids) if (this.ids.has(id)) this.#noteRepeat(id)
     const { status, headers, body } = store(this.#stored, { protocol, series: good }, 0)

@@ -112,9 +112,11 @@ export class Simulation implements World {
   /** SIGTERM; the life is over when it has stopped, or died on the way. */
   async stop(): Promise<void> {
     const { process } = this
-    if (process === null) return
     this.process = null
-    await Promise.race([process.stop().catch(() => null), this.#died.promise])
+    // One that has not started yet is gone at once; or it would run beside the next one.
+    if (process !== null) {
+      await Promise.race([process.stop().catch(() => null), this.#died.promise])
+    }
     this.end('kill')
   }
 
