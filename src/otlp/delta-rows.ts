@@ -16,6 +16,8 @@ type Change = {
   startsMs: number[]
   /** FREE when there was no row. */
   timesMs: number[]
+  /** When the rows were changed before that. */
+  secondsBefore: number[]
   histograms: (HistogramSum | null)[]
 }
 
@@ -81,7 +83,14 @@ export class DeltaRows {
 
   /** What changes from now on is of one push. */
   begin(nowSeconds: number): void {
-    const columns = { rows: [], values: [], startsMs: [], timesMs: [], histograms: [] }
+    const columns = {
+      rows: [],
+      values: [],
+      startsMs: [],
+      timesMs: [],
+      secondsBefore: [],
+      histograms: [],
+    }
     this.#change = { block: 0, seconds: nowSeconds, ...columns }
   }
 
@@ -109,6 +118,7 @@ export class DeltaRows {
     change.values.push(this.value[row]!)
     change.startsMs.push(this.startMs[row]!)
     change.timesMs.push(this.timeMs[row]!)
+    change.secondsBefore.push(this.#seconds[row]!)
     change.histograms.push(this.histogram[row] ?? null)
     this.#seconds[row] = change.seconds
     this.#put(row, value, startMs, timeMs, histogram)
@@ -158,6 +168,7 @@ export class DeltaRows {
       for (let i = change.rows.length - 1; i >= 0; i--) {
         const row = change.rows[i]!
         const timeMs = change.timesMs[i]!
+        this.#seconds[row] = change.secondsBefore[i]!
         if (timeMs === FREE) this.#remove(row)
         else this.#put(row, change.values[i]!, change.startsMs[i]!, timeMs, change.histograms[i]!)
       }

@@ -166,7 +166,7 @@ test('a thousand small pushes at once become a few requests to the central', SLO
     for (const told of await Promise.all(pushes)) expect(told).toMatchObject({ rejected: 0 })
     await expect.poll(() => gateway.receiver.series.size, { timeout: 20_000 }).toBe(30_000)
     // As many as there are commits while they come in, on a machine that is busy, and no more.
-    expect(gateway.receiver.requests.length).toBeLessThan(250)
+    expect(gateway.receiver.requests.length).toBeLessThan(500)
     expect(await balanceOf(gateway)).toBe(0)
   }),
 )

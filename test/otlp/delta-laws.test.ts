@@ -155,6 +155,17 @@ function expectSum(
   }
 }
 
+test('what was undone does not keep a sum alive', () => {
+  const summing = new Summing()
+  summing.push(metricOf('a', 1000, 1001, 1))
+  summing.commit()
+  summing.sweep(82)
+  summing.push(metricOf('a', 1001, 1002, 1))
+  summing.sums.undo()
+  summing.sweep(219)
+  expect(summing.sums.live).toBe(0)
+})
+
 /** Observations as exponents of 2, none of which is the border of a bucket. */
 const exponents = fc.array(
   fc.integer({ min: -3 * 4096, max: 3 * 4096 }).map((i) => (i + 0.5) / 4096),
