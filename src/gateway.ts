@@ -20,8 +20,10 @@ import type { MetricSources } from './status/sources.ts'
 import { openStore, type Store, type StoreParts } from './store.ts'
 
 const SWEEP_EVERY_MS = 1_000
-/** After a crash, samples that were kept since the last time may be sent twice. */
+/** After a crash, blocks since the last time are read back: the fewer, the sooner it starts. */
 const SAVE_EVERY_MS = 60_000
+const SAVE_AFTER_BYTES = 16 * 1024 * 1024
+const SAVE_AGAIN_MS = 10_000
 /** Open requests of the admin port get this long to finish when the gateway stops. */
 const DRAIN_MS = 5_000
 
@@ -121,13 +123,14 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
 }
 
 /**
- * Forgets what has been idle, looks at the disk, deletes what all destinations have, and once a
- * minute saves what is known of every series. Returns how to stop.
+ * Forgets what has been idle, looks at the disk, deletes what all destinations have, and saves what
+ * is known of every series, once a minute and where much has come since. Returns how to stop.
  */
 function everySecond(clock: Clock, store: Store, far: Destinations) {
-  const { admission, deltas, save, watch, diskWatch } = store
+  const { admission, deltas, save, watch, diskWatch, totals } = store
   let saving: Promise<void> | null = null
   let savedMs = clock.monotonicMs()
+  let savedBytes = totals.bytes
   const timer = setInterval(() => {
     const nowMs = clock.monotonicMs()
     watch.look()
@@ -136,7 +139,9 @@ function everySecond(clock: Clock, store: Store, far: Destinations) {
     deltas?.sweep(nowSeconds)
     void diskWatch.look()
     void far.release()
-    if (saving !== null || nowMs - savedMs < SAVE_EVERY_MS) return
+    const isMuch = totals.bytes - savedBytes >= SAVE_AFTER_BYTES
+    if (saving !== null || nowMs - savedMs < (isMuch ? SAVE_AGAIN_MS : SAVE_EVERY_MS)) return
+    savedBytes = totals.bytes
     saving = save().then(() => {
       saving = null
       savedMs = clock.monotonicMs()

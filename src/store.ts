@@ -16,6 +16,7 @@ import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
 import { Spare, spareBytesFor, withSpare } from './persist/spare.ts'
+import { recall } from './recall.ts'
 import { widestWindowMs } from './reload.ts'
 
 /** The segment that is being written is never deleted, so it must be a small part of the quota. */
@@ -140,6 +141,9 @@ async function openTable(config: Config, { disk, clock, log: logger }: StorePart
   const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
   const tooNew = await saved?.restore(admission.table, log.lastLsn, nowSeconds).catch(unreadable)
   await saved?.close()
-  if (tooNew) await save()
+  const savedLsn = tooNew === null ? 0 : (saved?.savedLsn ?? 0)
+  const recalled = await recall({ log, admission, key, savedLsn, nowSeconds }).catch(unreadable)
+  // Numbers of blocks that the log has lost are given out again, and the next crash may come soon.
+  if (tooNew || recalled) await save()
   return { key, admission, save }
 }

@@ -23,6 +23,8 @@ const CHUNK_HEAD_BYTES = 8
 export type SavedTable = {
   /** The identities in it are digests under this key. */
   key: DigestKey
+  /** It knows of all blocks up to this one. */
+  savedLsn: number
   /**
    * Puts the series into `table`, which is empty. What is damaged, or newer than the log, is
    * left out: its series begin anew. Returns how many are newer than the log: it gives their
@@ -81,6 +83,7 @@ export async function openSavedTable(disk: Disk, path: string): Promise<SavedTab
   const savedLsn = header.readDoubleLE(24)
   return {
     key,
+    savedLsn,
     restore: (table, lastLsn, nowSeconds) =>
       restoreFrom(file, table, { savedLsn, lastLsn, nowSeconds }),
     close: () => file.close(),

@@ -8,11 +8,16 @@ const pushOf = (tick: number, job = 'node') => [
   { labels: { __name__: 'up', job }, samples: [{ value: tick, timestamp: startMs + tick }] },
 ]
 
+/** What is under way when a gateway stops is sent once more. */
+async function expectDelivered(admin: (path: string) => Promise<string>): Promise<void> {
+  const waiting = async () => JSON.parse(await admin('/api/v1/status')).backlog.samples
+  await expect.poll(waiting).toBe(0)
+}
+
 test('what a replica sends after a restart is known from before it', () =>
   withGateway(async ({ push1, push2, receiver, restart, admin }) => {
     for (const tick of [1, 2]) await push2(pushOf(tick))
-    const waiting = async () => JSON.parse(await admin('/api/v1/status')).backlog.samples
-    await expect.poll(waiting).toBe(0)
+    await expectDelivered(admin)
     await restart()
     // Another body, so that it is not known as a whole.
     expect((await push1(pushOf(2))).status).toBe(204)
@@ -28,6 +33,36 @@ test('what a replica sends after a restart is known from before it', () =>
       kept: 1,
       difference: 0,
       destinations: [{ waiting: 0, forwarded: 1, difference: 0 }],
+    })
+  }))
+
+test('what came since the table was saved is known after a crash, from the log', () =>
+  withGateway(async (own) => {
+    const table = join(own.directory, 'series-table')
+    await own.push2(pushOf(1))
+    await expectDelivered(own.admin)
+    await own.restart()
+    const saved = await readFile(table)
+    for (const tick of [2, 3]) await own.push2(pushOf(tick))
+    await own.push2(pushOf(1, 'other'))
+    await expectDelivered(own.admin)
+    await own.gateway.stop()
+    // As after a crash: the table is that of before.
+    await writeFile(table, saved)
+    await own.restart()
+    expect((await own.push1(pushOf(3))).status).toBe(204)
+    expect((await own.push2(pushOf(2))).status).toBe(400)
+    expect((await own.push1(pushOf(1, 'other'))).status).toBe(204)
+    expect((await own.push2(pushOf(4))).status).toBe(204)
+    const samples = () => own.receiver.samplesOf({ __name__: 'up', job: 'node' }).length
+    await expect.poll(samples).toBe(4)
+    expect(own.receiver.requests.flatMap(({ series }) => series)).toHaveLength(5)
+    expect(JSON.parse(await own.admin('/api/v1/balance'))).toMatchObject({
+      received: 4,
+      duplicates: 2,
+      rejected: 1,
+      kept: 1,
+      difference: 0,
     })
   }))
 
