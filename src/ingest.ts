@@ -1,4 +1,5 @@
 import type { Admission } from './admit/admission.ts'
+import { PendingPushes } from './admit/pending-pushes.ts'
 import type { PushDigest } from './admit/push-digest.ts'
 import type { ReplayMemory } from './admit/replay.ts'
 import type { Clock } from './base/clock.ts'
@@ -88,8 +89,7 @@ export function createIngest(parts: IngestParts) {
   const { clock, replay, admission, deltas, blocks } = parts
   const counters = createCounters()
 
-  /** Pushes that are judged and not on disk yet: what will be answered, by their digests. */
-  const pending = new Map<string, Promise<Outcome>>()
+  const pending = new PendingPushes()
 
   /**
    * The outcome of a push that needs not be read: it was here before, is on its way to the disk,
@@ -102,8 +102,7 @@ export function createIngest(parts: IngestParts) {
     const again = (outcome: Outcome) => countReplay(counters, cluster, outcome)
     const answered = replay.find(digest, clock.monotonicMs())
     if (answered !== undefined) return again(answered)
-    // A retry that overtakes its own commit would find its samples late, or there already.
-    const underWay = pending.get(digest.join())
+    const underWay = pending.find(digest)
     if (underWay !== undefined) return underWay.then(again)
     const backlog = parts.backlog()
     return backlog === null ? null : countRefused(counters, backlog)
@@ -115,10 +114,10 @@ export function createIngest(parts: IngestParts) {
 
   /** Takes what was read. The batch is done with when this returns, and not only resolves. */
   function take(arrival: Arrival): Promise<Outcome> {
-    const key = arrival.digest.join()
+    const { digest } = arrival
     const taken = judgeAndCommit(arrival)
-    pending.set(key, taken)
-    return taken.finally(() => pending.delete(key))
+    const added = pending.add(digest, taken)
+    return taken.finally(() => pending.remove(added))
   }
 
   async function judgeAndCommit(arrival: Arrival): Promise<Outcome> {

@@ -32,16 +32,17 @@ export function isHeldBack({ headers, httpVersion }: IncomingMessage): boolean {
   return headers.expect !== undefined && httpVersion === '1.1'
 }
 
-/** Of bodies that are being read. */
-const received = new WeakMap<IncomingMessage, number>()
+// A property, and not a WeakMap: through one of those, requests outlive the young generation.
+const RECEIVED = Symbol('bytes of a body that is being read')
+type Reading = IncomingMessage & { [RECEIVED]?: number | null }
 
 /** How much of the body has come; null when nobody reads it. */
 export function receivedBytes(request: IncomingMessage): number | null {
-  return received.get(request) ?? null
+  return (request as Reading)[RECEIVED] ?? null
 }
 
 /** Reads a request's body into memory, as it came, and never more than `limitBytes` of it. */
-export function readBody(request: IncomingMessage, options: BodyOptions): Promise<Body> {
+export function readBody(request: Reading, options: BodyOptions): Promise<Body> {
   const announced = announcedBytes(request)
   if (announced !== null && announced > options.limitBytes) {
     return Promise.resolve({ kind: 'too-large' })
@@ -52,7 +53,7 @@ export function readBody(request: IncomingMessage, options: BodyOptions): Promis
 
     function onData(chunk: Buffer): void {
       length += chunk.length
-      received.set(request, length)
+      request[RECEIVED] = length
       if (length > options.limitBytes) finish({ kind: 'too-large' })
       else if (announced === null && !options.grow(chunk.length)) finish({ kind: 'no-room' })
       else chunks.push(chunk)
@@ -62,13 +63,13 @@ export function readBody(request: IncomingMessage, options: BodyOptions): Promis
 
     function finish(body: Body): void {
       request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
-      received.delete(request)
+      request[RECEIVED] = null
       // Whoever sends too much is not listened to any longer; TCP makes him wait.
       if (body.kind !== 'whole') request.pause()
       resolve(body)
     }
 
-    received.set(request, 0)
+    request[RECEIVED] = 0
     request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
     if (request.destroyed && !request.readableEnded) onGone()
   })
