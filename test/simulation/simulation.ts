@@ -31,16 +31,8 @@ export class Simulation implements World {
   readonly receiver: SimulatedReceiver
   readonly random: () => number
   readonly yaml: string
-  /**
-   * What senders were told is safe. Not what came behind a newer one of its series and was taken
-   * because a crash had taken the memory of that: it is late for the receiver, too.
-   */
+  /** What senders were told is safe. */
   readonly acknowledged = new Set<SampleId>()
-  /** Of each series, the time of the newest that was acknowledged. */
-  readonly #newest = new Map<string, string>()
-  /** What was pushed to a process that is gone. */
-  readonly #pushedBefore = new Set<SampleId>()
-  readonly #pushed = new Set<SampleId>()
   readonly #slowShare: number
   process: SimulatedProcess | null = null
   #life: Life = { isOver: true }
@@ -101,8 +93,6 @@ export class Simulation implements World {
     this.tell(how)
     this.#life.isOver = true
     this.process = null
-    for (const id of this.#pushed) this.#pushedBefore.add(id)
-    this.#pushed.clear()
     this.receiver.doubtUnderWay()
     if (how === 'crash') this.disk.crash(this.random)
     else this.disk.kill()
@@ -126,26 +116,13 @@ export class Simulation implements World {
     if (process === null) return null
     const body = snappy.compress(rw2Of(series))
     const ids = idsOf(seriesOf('rw2', body))
-    // What was learnt in the last minute before a crash is forgotten.
-    this.receiver.doubt(ids.filter((id) => this.#pushedBefore.has(id)))
-    for (const id of ids) this.#pushed.add(id)
     this.tell(`push ${ids.join(' ')}`)
     const outcome = await Promise.race([process.push(body), this.#died.promise])
     this.tell(`${outcome?.kind ?? 'no answer'} ${ids.join(' ')}`)
     if (outcome === null || outcome.kind === 'backlogged') return null
     if (outcome.kind !== 'accepted') return false
-    this.#acknowledge(ids)
+    for (const id of ids) this.acknowledged.add(id)
     return true
-  }
-
-  #acknowledge(ids: readonly SampleId[]): void {
-    for (const id of ids) {
-      const [series, time] = id.split('@') as [string, string]
-      const newest = this.#newest.get(series) ?? ''
-      if (time < newest && !this.acknowledged.has(id)) continue
-      this.acknowledged.add(id)
-      this.#newest.set(series, time > newest ? time : newest)
-    }
   }
 
   /** Everything is well from now on; resolves when nothing waits any more. */
