@@ -6,8 +6,8 @@ import { BLOCK_RECORD, decodeBlock } from './persist/block.ts'
 import type { Log } from './persist/log.ts'
 import { decompressInto } from './wire/snappy.ts'
 
-/** More of the log is not read: a start takes a second for so much. */
-export const RECALL_BYTES_MAX = 64 * 1024 * 1024
+/** More of the log is not read. */
+const RECALL_BYTES_MAX = 64 * 1024 * 1024
 
 export type RecallParts = {
   log: Pick<Log, 'reader' | 'giveBack' | 'lastLsn' | 'oldestLsn' | 'sizeBytes' | 'bytesBelow'>
@@ -18,22 +18,23 @@ export type RecallParts = {
   savedLsn: number
   /** Monotonic. */
   nowSeconds: number
+  bytesMax?: number
 }
 
 /**
  * Brings the series table up to date with the log after a crash: judges the blocks that were
  * committed since it was saved once more, in their order, so that what senders repeat is known,
  * and what is late by now is told so instead of being accepted and then refused by the receiver.
- * Of a log that has grown by more than RECALL_BYTES_MAX since, the newest part.
+ * Of a log that has grown by more than `bytesMax` since, the newest segments.
  *
  * Returns how many blocks that were. Rejects when the disk does.
  */
 export async function recall(parts: RecallParts): Promise<number> {
-  const { log, key, savedLsn } = parts
+  const { log, key, savedLsn, bytesMax = RECALL_BYTES_MAX } = parts
   if (savedLsn >= log.lastLsn) return 0
   const decode = createRemoteWrite2Decoder(key)
   const batch = createBatch()
-  const reader = log.reader(Math.max(savedLsn + 1, firstOfNewest(log)))
+  const reader = log.reader(Math.max(savedLsn + 1, firstOfNewest(log, bytesMax)))
   let blocks = 0
   try {
     for (let record = await reader.next(); record !== null; record = await reader.next()) {
@@ -52,11 +53,11 @@ export async function recall(parts: RecallParts): Promise<number> {
 }
 
 /** The first record of the newest segments that take no more than is read. */
-function firstOfNewest(log: RecallParts['log']): number {
+function firstOfNewest(log: RecallParts['log'], bytesMax: number): number {
   let [from, to] = [log.oldestLsn, log.lastLsn]
   while (from < to) {
     const middle = Math.floor((from + to) / 2)
-    if (log.sizeBytes - log.bytesBelow(middle) > RECALL_BYTES_MAX) from = middle + 1
+    if (log.sizeBytes - log.bytesBelow(middle) > bytesMax) from = middle + 1
     else to = middle
   }
   return from

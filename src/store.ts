@@ -142,7 +142,10 @@ async function openTable(config: Config, { disk, clock, log: logger }: StorePart
   const tooNew = await saved?.restore(admission.table, log.lastLsn, nowSeconds).catch(unreadable)
   await saved?.close()
   const savedLsn = tooNew === null ? 0 : (saved?.savedLsn ?? 0)
-  const recalled = await recall({ log, admission, key, savedLsn, nowSeconds }).catch(unreadable)
+  const recalled = await recall({ log, admission, key, savedLsn, nowSeconds }).catch((error) => {
+    logger.warn('the log cannot be read back: duplicates of the last minute may be sent', { error })
+    return 0
+  })
   // Numbers of blocks that the log has lost are given out again, and the next crash may come soon.
   if (tooNew || recalled) await save()
   return { key, admission, save }
