@@ -2,7 +2,13 @@ import { samplesOf } from '../model/counts.ts'
 import type { DestinationStatus, MetricSources } from './sources.ts'
 
 /** Samples, histograms among them, since the start. Each difference is 0 when nothing is lost. */
-export type Balance = {
+export type Balance = IntakeBalance & {
+  clusters: ClusterBalance[]
+  destinations: DestinationBalance[]
+}
+
+/** Between the network and the log. */
+export type IntakeBalance = {
   received: number
   duplicates: number
   rejected: number
@@ -10,20 +16,9 @@ export type Balance = {
   undone: number
   kept: number
   difference: number
-  clusters: ClusterBalance[]
-  destinations: DestinationBalance[]
 }
 
-/** Between the network and the log: what a cluster sent, and where it is. */
-export type ClusterBalance = {
-  name: string
-  received: number
-  duplicates: number
-  rejected: number
-  undone: number
-  kept: number
-  difference: number
-}
+export type ClusterBalance = IntakeBalance & { name: string }
 
 export type DestinationBalance = {
   name: string
@@ -62,18 +57,23 @@ export function balanceOf(sources: MetricSources): Balance {
   const rejected = sources.rejectedSamples()
   const undone = sources.undoneSamples()
   const kept = sources.keptSamples()
-  const difference = received - duplicates - rejected - undone - kept
-  const clusters = clusterBalances(sources)
-  const destinations = Array.from(sources.destinations(), destinationBalance)
-  return { received, duplicates, rejected, undone, kept, difference, clusters, destinations }
+  return {
+    ...withDifference({ received, duplicates, rejected, undone, kept }),
+    clusters: clusterBalances(sources),
+    destinations: Array.from(sources.destinations(), destinationBalance),
+  }
+}
+
+function withDifference(sums: Omit<IntakeBalance, 'difference'>): IntakeBalance {
+  const { received, duplicates, rejected, undone, kept } = sums
+  return { ...sums, difference: received - duplicates - rejected - undone - kept }
 }
 
 function clusterBalances(sources: MetricSources): ClusterBalance[] {
   const written = sources.writtenOf()
   return Array.from(sources.clusters(), ([name, { received, duplicates, rejected }]) => {
     const { kept, undone } = written.get(name) ?? { kept: 0, undone: 0 }
-    const difference = received - duplicates - rejected - undone - kept
-    return { name, received, duplicates, rejected, undone, kept, difference }
+    return { name, ...withDifference({ received, duplicates, rejected, undone, kept }) }
   })
 }
 
