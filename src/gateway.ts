@@ -126,12 +126,14 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
  * Forgets what has been idle, looks at the disk, deletes what all destinations have, and saves what
  * is known of every series, once a minute and where much has come since. Returns how to stop.
  */
-function everySecond(clock: Clock, store: Store, far: Destinations) {
+export function everySecond(clock: Clock, store: Store, far: Pick<Destinations, 'release'>) {
   const { admission, deltas, save, watch, diskWatch, totals } = store
+  const stopping = new AbortController()
   let saving: Promise<void> | null = null
   let savedMs = clock.monotonicMs()
   let savedBytes = totals.bytes
-  const timer = setInterval(() => {
+
+  function look(): void {
     const nowMs = clock.monotonicMs()
     watch.look()
     const nowSeconds = Math.floor(nowMs / 1000)
@@ -146,10 +148,17 @@ function everySecond(clock: Clock, store: Store, far: Destinations) {
       saving = null
       savedMs = clock.monotonicMs()
     })
-  }, SWEEP_EVERY_MS)
-  timer.unref()
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(SWEEP_EVERY_MS, stopping.signal).then(look, () => undefined)
+    }
+  }
+  const running = run()
   return async () => {
-    clearInterval(timer)
+    stopping.abort(new Error('the gateway is stopping'))
+    await running
     await saving
   }
 }

@@ -6,7 +6,7 @@ import { createLogger } from '../../src/base/log.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createRemoteWrite2Decoder } from '../../src/decode/remote-write-2.ts'
 import { Destinations } from '../../src/destinations/destinations.ts'
-import { sourcesOf } from '../../src/gateway.ts'
+import { everySecond, sourcesOf } from '../../src/gateway.ts'
 import { createIngest, type ReadParts, readPush } from '../../src/ingest.ts'
 import { type Batch, createBatch } from '../../src/model/batch.ts'
 import type { DigestKey } from '../../src/model/identity.ts'
@@ -20,9 +20,6 @@ import type { Life, SimulatedClock } from './clock.ts'
 import { idsOf, type SampleId, type SimulatedReceiver, seriesOf } from './receiver.ts'
 
 export const DATA = '/data'
-
-const SWEEP_EVERY_MS = 1_000
-const SAVE_EVERY_MS = 60_000
 
 /** Used between two awaits only, so that all processes can share it. */
 let shared: Batch | undefined
@@ -163,30 +160,6 @@ function readingOf(key: DigestKey): ReadParts {
 }
 
 const ports = { write: 0, otlpHttp: null, otlpGrpc: null, admin: 0 }
-
-/** As the gateway does by a timer of the system. */
-function everySecond(clock: World['clock']['world'], store: Store, far: Destinations) {
-  const { admission, save, watch, diskWatch } = store
-  const stopping = new AbortController()
-  const run = async () => {
-    for (let savedMs = clock.monotonicMs(); ; ) {
-      await clock.sleep(SWEEP_EVERY_MS, stopping.signal)
-      const nowMs = clock.monotonicMs()
-      watch.look()
-      admission.sweep(Math.floor(nowMs / 1000))
-      void diskWatch.look()
-      void far.release()
-      if (nowMs - savedMs < SAVE_EVERY_MS) continue
-      await save()
-      savedMs = clock.monotonicMs()
-    }
-  }
-  const running = run().catch(() => {})
-  return async () => {
-    stopping.abort('stopping')
-    await running
-  }
-}
 
 /** The samples of all blocks in a log from `position` on. */
 async function idsInLog({ log }: Store, position: number): Promise<SampleId[]> {
