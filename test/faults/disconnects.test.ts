@@ -1,5 +1,4 @@
 import { expect, test, vi } from 'vitest'
-import { snappy } from '../../src/wire/snappy.ts'
 import { connectTo, pushHead } from '../receive/parts.ts'
 import { valuesOf } from '../status/parts.ts'
 import {
@@ -9,18 +8,12 @@ import {
   withGateway,
 } from '../support/gateway.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
-import { rw2Of } from '../support/remote-write.ts'
+import { bodyAt, labels, startMs, ticksAt } from './ticks.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-const startMs = Date.now() - 60_000
-const labels = { __name__: 'up' }
-const bodyAt = (tick: number) =>
-  snappy.compress(rw2Of([{ labels, samples: [{ value: tick, timestamp: startMs + tick }] }]))
 const headOf = (body: Uint8Array) =>
   pushHead(`Content-Type: ${RW2_TYPE}`, `Content-Length: ${body.length}`)
-const ticksAt = ({ receiver }: TestGateway) =>
-  receiver.samplesOf(labels).map(({ timestampMs }) => timestampMs - startMs)
 const push = (own: TestGateway, tick: number) =>
   own.post(bodyAt(tick), { 'Content-Type': RW2_TYPE })
 const statusOf = async ({ admin }: TestGateway) => JSON.parse(await admin('/api/v1/status'))

@@ -8,7 +8,15 @@ import { expect, test } from 'vitest'
 import { expectBalanced, type SluiceProcess } from '../support/sluice.ts'
 import { whileTraced } from '../support/strace.ts'
 import type { Load } from './load.ts'
-import { expectOverload, expectReady, jsonOf, READY, withProcess } from './parts.ts'
+import {
+  expectGoesOnAfterKill,
+  expectOverload,
+  expectReady,
+  expectTaken,
+  jsonOf,
+  READY,
+  withProcess,
+} from './parts.ts'
 
 const run = promisify(execFile)
 const LONG = { timeout: 120_000 }
@@ -18,10 +26,6 @@ const UNREAD_PUSHES = 750
 const UNREAD_BYTES = 30_000
 /** So that a segment is full after some pushes. */
 const SMALL = 'storage: { quota: 32MiB }'
-
-const expectTaken = async (one: Load, { url }: SluiceProcess, times: number) => {
-  for (let n = 0; n < times; n++) expect(await one.push(url)).toMatchObject({ status: 204 })
-}
 
 /** Pushes until it is refused, and once more, so that the log has failed twice. */
 async function untilRefused(one: Load, { url }: SluiceProcess): Promise<void> {
@@ -141,11 +145,7 @@ test('F18: while its directory has another name nothing is taken, and nothing is
     await expectTaken(one, sluice, 10)
     await one.expectAll(sink)
     await expectBalanced(sluice)
-    await sluice.child.kill()
-    await sluice.startAgain()
-    await expectTaken(one, sluice, 5)
-    await one.expectAll(sink)
-    await expectBalanced(sluice)
+    await expectGoesOnAfterKill(sluice, one, sink)
   }),
 )
 

@@ -1,5 +1,4 @@
 import { expect, test, vi } from 'vitest'
-import { snappy } from '../../src/wire/snappy.ts'
 import { connectTo, pushHead, statusesOf } from '../receive/parts.ts'
 import { valuesOf } from '../status/parts.ts'
 import {
@@ -8,14 +7,10 @@ import {
   type TestGateway,
   withGateway,
 } from '../support/gateway.ts'
-import { rw2Of } from '../support/remote-write.ts'
+import { bodyAt, ticksAt } from './ticks.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-const startMs = Date.now() - 60_000
-const labels = { __name__: 'up' }
-const bodyAt = (tick: number) =>
-  snappy.compress(rw2Of([{ labels, samples: [{ value: tick, timestamp: startMs + tick }] }]))
 const body = bodyAt(1)
 const type = `Content-Type: ${RW2_TYPE}`
 const length = `Content-Length: ${body.length}`
@@ -23,8 +18,6 @@ const requestAt = (tick: number) => {
   const own = bodyAt(tick)
   return Buffer.concat([Buffer.from(pushHead(type, `Content-Length: ${own.length}`)), own])
 }
-const ticksAt = ({ receiver }: TestGateway) =>
-  receiver.samplesOf(labels).map(({ timestampMs }) => timestampMs - startMs)
 
 /** In chunks of a few bytes, with whatever stands behind the last one. */
 function chunked(bytes: Uint8Array, end: string): Buffer {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { freePort } from '../support/child.ts'
-import { SLUICE_YAML, type SluiceProcess, startSluice } from '../support/sluice.ts'
+import { expectBalanced, SLUICE_YAML, type SluiceProcess, startSluice } from '../support/sluice.ts'
 import { mountTmpfs, type Tmpfs } from '../support/tmpfs.ts'
 import { type Answered, Load } from './load.ts'
 import { type Sink, startSink } from './sink.ts'
@@ -104,4 +104,18 @@ export function expectOverload({ status, retryAfter, text }: Answered, reason: R
   expect({ status, text }).toEqual({ status: 503, text: expect.stringMatching(reason) })
   expect(retryAfter).toBeGreaterThanOrEqual(3)
   expect(retryAfter).toBeLessThanOrEqual(9)
+}
+
+/** So many pushes, one after the other. */
+export async function expectTaken(one: Load, { url }: SluiceProcess, times: number) {
+  for (let n = 0; n < times; n++) expect(await one.push(url)).toMatchObject({ status: 204 })
+}
+
+/** What is on disk is such that the next process starts over it and misses nothing. */
+export async function expectGoesOnAfterKill(sluice: SluiceProcess, one: Load, sink: Sink) {
+  await sluice.child.kill()
+  await sluice.startAgain()
+  await expectTaken(one, sluice, 5)
+  await one.expectAll(sink)
+  await expectBalanced(sluice)
 }

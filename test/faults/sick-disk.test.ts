@@ -5,18 +5,21 @@ import { expect, test } from 'vitest'
 import { atScale } from '../support/fault-scale.ts'
 import { expectBalanced, type SluiceProcess } from '../support/sluice.ts'
 import { whileTraced } from '../support/strace.ts'
-import type { Load } from './load.ts'
-import { expectOverload, expectReady, jsonOf, READY, withProcess } from './parts.ts'
+import {
+  expectGoesOnAfterKill,
+  expectOverload,
+  expectReady,
+  expectTaken,
+  jsonOf,
+  READY,
+  withProcess,
+} from './parts.ts'
 
 const LONG = { timeout: 180_000 }
 const PUSH_BYTES = 1_000
 /** What makes the next sync of a file fail, and leaves the others alone. */
 const syncFails = (...flags: string[]) => ['-e', `inject=fdatasync:${flags.join(':')}`]
 const TOUCHES = ['-e', 'trace=fdatasync,fsync,write,pwrite64,writev,pwritev,pwritev2']
-
-const expectTaken = async (one: Load, { url }: SluiceProcess, times: number) => {
-  for (let n = 0; n < times; n++) expect(await one.push(url)).toMatchObject({ status: 204 })
-}
 
 const segmentsIn = async (data: string) =>
   (await readdir(join(data, 'log'))).filter((name) => name.endsWith('.log')).sort()
@@ -51,11 +54,7 @@ test(
       await one.expectAll(sink)
       await expectBalanced(sluice)
       expect((await jsonOf(sluice, '/api/v1/balance')).undone).toBe(2)
-      await sluice.child.kill()
-      await sluice.startAgain()
-      await expectTaken(one, sluice, 5)
-      await one.expectAll(sink)
-      await expectBalanced(sluice)
+      await expectGoesOnAfterKill(sluice, one, sink)
     }),
 )
 
