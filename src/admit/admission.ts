@@ -232,7 +232,7 @@ export class Admission {
     const { doubles } = this.table
     const blockAt = row * ROW_DOUBLES + BLOCK
     const last = doubles[blockAt]!
-    if (last !== block) this.#undo.record(row, block, isNew)
+    if (last !== block) this.#undo.record(row, isNew)
     const before = isNew ? this.#floor : last
     if (before < block && before > this.#judgement.fence) this.#judgement.fence = before
     doubles[blockAt] = block

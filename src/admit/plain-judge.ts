@@ -63,6 +63,7 @@ export class PlainJudge {
     seriesRow: Int32Array,
     carries: Uint8Array,
   ): number {
+    this.#undo.begin(block)
     const { words, doubles, rowsUsed } = this.#table
     const { seriesIdentity, seriesFamily, seriesMetadataType, sampleKeep } = batch
     const { sampleSeries, sampleTimestampMs, sampleBits, sampleHistogramEnd } = batch
@@ -108,7 +109,7 @@ export class PlainJudge {
       }
       const blockAt = (guess + i) * ROW_DOUBLES + BLOCK
       const last = doubles[blockAt]!
-      if (last !== block) this.#undo.record(guess + i, block, false)
+      if (last !== block) this.#undo.record(guess + i, false)
       if (last < block && last > fence) fence = last
       doubles[blockAt] = block
       const seconds = (timestampMs - newestMs) / 1000

@@ -19,26 +19,36 @@ import {
 export class UndoLog {
   readonly #table: SeriesTable
   #row = new Uint32Array(4096)
-  /** The block whose samples changed the row. */
-  #cause = new Float64Array(4096)
   #newestMs = new Float64Array(4096)
   #bits = new Uint32Array(4096 * 2)
   /** Block number before; -1 when the row did not exist. */
   #block = new Float64Array(4096)
   #start = 0
   #end = 0
+  /** Entries that have left, so that a mark stays what it is when entries move. */
+  #gone = 0
+  /**
+   * Where the entries of each block begin, oldest first. So forgetting takes a step per block: a
+   * loop over entries, entered once per commit, was never compiled for good.
+   */
+  #marks: { block: number; from: number }[] = []
 
   constructor(table: SeriesTable) {
     this.#table = table
   }
 
-  /** Call before `cause` changes `row` for the first time. */
-  record(row: number, cause: number, isNew: boolean): void {
+  /** What is recorded from now on is changed by `block`; blocks come in rising order. */
+  begin(block: number): void {
+    if (this.#marks.at(-1)?.block === block) return
+    this.#marks.push({ block, from: this.#gone + this.#end })
+  }
+
+  /** Call before the block changes `row` for the first time. */
+  record(row: number, isNew: boolean): void {
     if (this.#end >= this.#row.length) this.#grow()
     const at = this.#end++
     const { words, doubles } = this.#table
     this.#row[at] = row
-    this.#cause[at] = cause
     this.#newestMs[at] = doubles[row * ROW_DOUBLES + NEWEST_MS]!
     this.#bits[at * 2] = words[row * ROW_WORDS + NEWEST_BITS]!
     this.#bits[at * 2 + 1] = words[row * ROW_WORDS + NEWEST_BITS + 1]!
@@ -47,11 +57,10 @@ export class UndoLog {
 
   /** Blocks up to `block` are on disk: what they changed stays. */
   forget(block: number): void {
-    while (this.#start < this.#end && this.#cause[this.#start]! <= block) this.#start += 1
-    if (this.#start === this.#end) {
-      this.#start = 0
-      this.#end = 0
-    }
+    const kept = this.#marks.findIndex((mark) => mark.block > block)
+    this.#marks = kept < 0 ? [] : this.#marks.slice(kept)
+    if (kept < 0) this.#clear()
+    else this.#start = this.#marks[0]!.from - this.#gone
   }
 
   /** Restores every row that a block not on disk has changed, the newest change first. */
@@ -71,13 +80,19 @@ export class UndoLog {
       // Rather an exemplar twice than one lost.
       doubles[row * ROW_DOUBLES + EXEMPLAR_MS] = 0
     }
-    this.#start = 0
-    this.#end = 0
+    this.#marks = []
+    this.#clear()
   }
 
   /** Entries that wait for their block; for tests and metrics. */
   get size(): number {
     return this.#end - this.#start
+  }
+
+  #clear(): void {
+    this.#gone += this.#end
+    this.#start = 0
+    this.#end = 0
   }
 
   #grow(): void {
@@ -87,7 +102,6 @@ export class UndoLog {
       return
     }
     this.#row = grown(this.#row, length + 1)
-    this.#cause = grown(this.#cause, length + 1)
     this.#newestMs = grown(this.#newestMs, length + 1)
     this.#bits = grown(this.#bits, this.#row.length * 2)
     this.#block = grown(this.#block, length + 1)
@@ -97,11 +111,11 @@ export class UndoLog {
   #shift(): void {
     const start = this.#start
     this.#row.copyWithin(0, start)
-    this.#cause.copyWithin(0, start)
     this.#newestMs.copyWithin(0, start)
     this.#bits.copyWithin(0, start * 2)
     this.#block.copyWithin(0, start)
     this.#start = 0
     this.#end -= start
+    this.#gone += start
   }
 }
