@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { copyBytes } from '../base/memory.ts'
 import {
+  AT_NAMED_BYTES,
+  AT_NAMED_COUNT,
   AT_OUT_BYTES,
+  AT_OUT_RAW_BYTES,
   BODY,
   BODY_ROOM,
   KEY,
   MEMORY_BYTES,
+  NAMED,
+  NAMED_DIGESTS,
   OUT,
   RAW,
   RAW_BYTES_MAX,
@@ -94,18 +99,13 @@ export class Kernel {
   }
 
   /**
-   * The parts, one behind the other, as a snappy block: lent, until the next call. The raw body
-   * is overwritten.
+   * `bytes` as elements of a snappy block, without the length that one begins with: lent, until
+   * the next call. The raw body is overwritten.
    *
    * @throws RangeError when there is no room for so many bytes
    */
-  compress(parts: readonly Uint8Array[]): Uint8Array {
-    let length = 0
-    for (const part of parts) {
-      if (length + part.length > RAW_BYTES_MAX) throw tooLarge()
-      copyBytes(part, 0, part.length, this.#bytes, RAW + length)
-      length += part.length
-    }
+  compress(bytes: Uint8Array): Uint8Array {
+    const { length } = this.load(bytes)
     return new Uint8Array(this.buffer, BODY, this.#exports.compress(RAW, length, BODY) - BODY)
   }
 
@@ -145,11 +145,25 @@ export class Kernel {
     return new Uint8Array(this.buffer, BODY, length)
   }
 
-  /** What was written since the last call: lent, until the next. */
-  takeWritten(): Uint8Array {
-    const length = this.registers[AT_OUT_BYTES]!
-    this.registers[AT_OUT_BYTES] = 0
-    return new Uint8Array(this.buffer, OUT, length)
+  /** What was written since the last call, and how many bytes it stands for: lent. */
+  takeWritten(): { elements: Uint8Array; rawBytes: number } {
+    const elements = new Uint8Array(this.buffer, OUT, this.registers[AT_OUT_BYTES]!)
+    const rawBytes = this.registers[AT_OUT_RAW_BYTES]!
+    this.registers[AT_OUT_RAW_BYTES] = 0
+    return { elements, rawBytes }
+  }
+
+  /**
+   * Symbols that the kernel gave numbers since the last call, as they stand in a message, and
+   * their digests: lent, until it writes again.
+   */
+  takeNamed(): { symbols: Uint8Array; digests: Uint32Array } {
+    const { buffer, registers } = this
+    const symbols = new Uint8Array(buffer, NAMED, registers[AT_NAMED_BYTES]!)
+    const digests = new Uint32Array(buffer, NAMED_DIGESTS, registers[AT_NAMED_COUNT]! * 4)
+    registers[AT_NAMED_BYTES] = 0
+    registers[AT_NAMED_COUNT] = 0
+    return { symbols, digests }
   }
 
   /** The first `length` bytes of the raw body. */
@@ -162,6 +176,6 @@ export function createKernelMemory(): KernelMemory {
   return new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
 }
 
-function tooLarge(): RangeError {
+export function tooLarge(): RangeError {
   return new RangeError(`more than ${RAW_BYTES_MAX} bytes at once`)
 }

@@ -85,12 +85,23 @@ export const FAMILY_UNIT = FAMILY_HELP + ELEMENT_ROOM * 4
 /** What a family is called in the message that is being written: stamp, type, help, unit. */
 export const FAMILIES_MAX = 200000
 export const FAMILY_OUT = FAMILY_UNIT + ELEMENT_ROOM * 4
-/** Series that were written, on their way into the message. */
+/** Series that were written, as elements of a snappy block, on their way into the message. */
 export const OUT_BYTES_MAX = 1048576
 export const OUT = FAMILY_OUT + FAMILIES_MAX * 16 + SLACK
+/** Symbols that the kernel gave numbers: as they stand in a message, and their digests. */
+export const NAMED_BYTES_MAX = 262144
+export const NAMED_MAX = 16384
+export const NAMED = OUT + OUT_BYTES_MAX + SLACK
+export const NAMED_DIGESTS = NAMED + NAMED_BYTES_MAX + SLACK
+
+/** The series being written and those before it, in turns: `assembly/recent-series.ts`. */
+export const PLAIN_BYTES_MAX = 512
+export const RECENT_ROOM = 1024
+export const RECENT_MAX = 8
+export const RECENT = NAMED_DIGESTS + NAMED_MAX * 16
 
 /** Where the compressor has seen four bytes last. */
-export const COMPRESS_TABLE = OUT + OUT_BYTES_MAX + SLACK
+export const COMPRESS_TABLE = RECENT + RECENT_ROOM * RECENT_MAX
 /** A compressed body, as it came or as it goes: at worst a sixth larger than what is in it. */
 export const BODY_ROOM = 83886080
 export const BODY = COMPRESS_TABLE + 32768
@@ -122,12 +133,17 @@ export const AT_ELEMENTS_MAX = 18
 export const AT_SYMBOLS_MAX = 19
 /** Whether a series was seen while symbols were read. */
 export const AT_HAS_SERIES = 20
-/** How much of OUT is written, and the number of the message. */
+/** How much of OUT is written, how many bytes that stands for, and the number of the message. */
 export const AT_OUT_BYTES = 21
+export const AT_OUT_RAW_BYTES = 26
 export const AT_OUT_STAMP = 22
 /** What has no number in the message yet. */
 export const AT_MISSING_SYMBOL = 23
 export const AT_MISSING_FAMILY = 24
+/** The number that the kernel gives the next symbol, 0 where it may not; and what it has given. */
+export const AT_NEXT_NUMBER = 27
+export const AT_NAMED_COUNT = 28
+export const AT_NAMED_BYTES = 29
 /** 1 while a batch that another thread decoded waits to be judged; for atomic access. */
 export const AT_IS_IN_USE = 25
 

@@ -14,6 +14,8 @@ export class SymbolWriter {
   readonly #key: DigestKey
   readonly #scratch = new Uint32Array(DIGEST_WORDS)
   #count = 0
+  /** Symbols before this one have a slot. */
+  #placed = 0
   #digests = new Uint32Array(1024 * DIGEST_WORDS)
   /** Symbol number, 0 = empty: symbol 0 is never looked up. Linear probing. */
   #slots = new Uint32Array(4096)
@@ -29,7 +31,26 @@ export class SymbolWriter {
     this.out.uint32(SYMBOLS)
     this.out.uint32(0)
     this.#count = 1
-    this.#slots.fill(0)
+    if (this.#placed > 1) this.#slots.fill(0)
+    this.#placed = 1
+  }
+
+  /** The number of the next symbol while all have been appended, else 0. */
+  get nextToAppend(): number {
+    return this.#placed === 1 ? this.#count : 0
+  }
+
+  /**
+   * Adds symbols that have the next numbers already, and are known to be no two the same.
+   *
+   * @param symbols as they stand in the table
+   */
+  append(symbols: Uint8Array, digests: Uint32Array): void {
+    const count = this.#count + digests.length / DIGEST_WORDS
+    this.#digests = grown(this.#digests, count * DIGEST_WORDS)
+    this.#digests.set(digests, this.#count * DIGEST_WORDS)
+    this.#count = count
+    this.out.raw(symbols, 0, symbols.length)
   }
 
   /** The number of the symbol `bytes[from..to)`; for strings that come without a digest. */
@@ -47,6 +68,7 @@ export class SymbolWriter {
     at: number,
   ): number {
     if (from === to) return 0
+    if (this.#placed < this.#count) this.#placeAppended()
     const mask = this.#slots.length - 1
     let slot = digest[at]! & mask
     for (let symbol = this.#slots[slot]!; symbol !== 0; symbol = this.#slots[slot]!) {
@@ -60,8 +82,16 @@ export class SymbolWriter {
       this.#digests[symbol * DIGEST_WORDS + i] = digest[at + i]!
     this.out.uint32(SYMBOLS)
     this.out.lengthDelimited(bytes, from, to)
-    if (this.#count * 2 > this.#slots.length) this.#rehash()
+    this.#placed = this.#count
+    if (this.#count * 2 > this.#slots.length) this.#rehash(this.#slots.length * 2)
     return symbol
+  }
+
+  #placeAppended(): void {
+    let length = this.#slots.length
+    while (this.#count * 2 > length) length *= 2
+    this.#rehash(length)
+    this.#placed = this.#count
   }
 
   #isSymbol(symbol: number, digest: Uint32Array, at: number): boolean {
@@ -72,8 +102,8 @@ export class SymbolWriter {
     return true
   }
 
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 2)
+  #rehash(length: number): void {
+    const slots = new Uint32Array(length)
     const mask = slots.length - 1
     for (let symbol = 1; symbol < this.#count; symbol++) {
       let slot = this.#digests[symbol * DIGEST_WORDS]! & mask

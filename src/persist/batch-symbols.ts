@@ -1,4 +1,10 @@
-import { AT_OUT_STAMP, FAMILIES_MAX, FAMILY_OUT } from '../kernel/layout.ts'
+import {
+  AT_NAMED_COUNT,
+  AT_NEXT_NUMBER,
+  AT_OUT_STAMP,
+  FAMILIES_MAX,
+  FAMILY_OUT,
+} from '../kernel/layout.ts'
 import { type Batch, DIGEST_WORDS } from '../model/batch.ts'
 import type { SymbolWriter } from '../model/symbol-writer.ts'
 
@@ -9,6 +15,8 @@ const FAMILY_WORDS = 4
 export class BatchSymbols {
   readonly #writer: SymbolWriter
   #batch: Batch | null = null
+  /** Of the message; another one may bring the same strings again. */
+  #isFirst = false
   #families: Uint32Array = new Uint32Array(0)
 
   constructor(writer: SymbolWriter) {
@@ -25,8 +33,23 @@ export class BatchSymbols {
       this.#batch = batch
       this.#families = new Uint32Array(batch.kernel.buffer, FAMILY_OUT, FAMILIES_MAX * FAMILY_WORDS)
     }
+    this.#isFirst = this.#writer.nextToAppend === 1
     batch.kernel.registers[AT_OUT_STAMP] = stamp
     batch.symbolNumber.fill(0, 0, batch.symbolCount)
+  }
+
+  /** To be called before the kernel writes: it names symbols itself while nobody else does. */
+  lend(): void {
+    const { registers } = this.#batch!.kernel
+    registers[AT_NEXT_NUMBER] = this.#isFirst ? this.#writer.nextToAppend : 0
+  }
+
+  /** To be called when the kernel has written. */
+  takeBack(): void {
+    const { kernel } = this.#batch!
+    if (kernel.registers[AT_NAMED_COUNT] === 0) return
+    const { symbols, digests } = kernel.takeNamed()
+    this.#writer.append(symbols, digests)
   }
 
   /** The number of a symbol; symbol 0 is empty everywhere. */

@@ -1,5 +1,3 @@
-import { copyOf } from '../base/memory.ts'
-import { Kernel } from '../kernel/kernel.ts'
 import type { Batch } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
 import { noCounts, samplesOf } from '../model/counts.ts'
@@ -18,13 +16,12 @@ export class BlockBuilder {
   cluster = ''
   counts = noCounts()
   readonly #writer: RequestWriter
-  readonly #kernel = new Kernel()
   #receivedMs = 0
   #fence = 0
   #minTimestampMs = Number.POSITIVE_INFINITY
   #maxTimestampMs = Number.NEGATIVE_INFINITY
   /** A whole push as it came, and its size when decompressed; then the writer is empty. */
-  #adopted: { message: Uint8Array; rawBytes: number } | null = null
+  #adopted: { block: Uint8Array; rawBytes: number } | null = null
 
   constructor(key: DigestKey, familyOf: FamilyOf) {
     this.#writer = new RequestWriter(key, familyOf)
@@ -60,13 +57,13 @@ export class BlockBuilder {
 
   /** Makes the compressed `message` of `batch`, which is kept as a whole, the block's own. */
   adopt(batch: Batch, judgement: Judgement, message: Uint8Array): void {
-    this.#adopted = { message, rawBytes: batch.bytes.length }
+    this.#adopted = { block: message, rawBytes: batch.bytes.length }
     this.#count(judgement)
   }
 
   /** The finished block, its place in the totals given by the caller. */
   seal(samplesBefore: number, bytesBefore: number): Block {
-    const { message, rawBytes } = this.#adopted ?? this.#compressed()
+    const { block: message, rawBytes } = this.#adopted ?? this.#writer.finish()
     return {
       number: this.number,
       fence: this.#fence,
@@ -80,13 +77,6 @@ export class BlockBuilder {
       bytesBefore,
       message,
     }
-  }
-
-  #compressed(): { message: Uint8Array; rawBytes: number } {
-    const parts = this.#writer.parts()
-    const rawBytes = parts[0].length + parts[1].length
-    const block = this.#kernel.compress(parts)
-    return { message: copyOf(block, 0, block.length), rawBytes }
   }
 
   #count({ fence, minTimestampMs, maxTimestampMs, kept }: Judgement): void {

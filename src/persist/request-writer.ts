@@ -7,28 +7,21 @@ import {
   EXEMPLAR_TIMESTAMP,
   EXEMPLAR_VALUE,
   EXEMPLARS,
-  HISTOGRAM_START,
-  HISTOGRAM_TIMESTAMP,
-  HISTOGRAMS,
   LABELS_REFS,
   METADATA,
   METADATA_HELP,
   METADATA_TYPE,
   METADATA_UNIT,
-  SAMPLE_START,
-  SAMPLE_TIMESTAMP,
-  SAMPLE_VALUE,
-  SAMPLES,
   TIMESERIES,
 } from '../model/request-tags.ts'
 import { SymbolWriter } from '../model/symbol-writer.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
+import { SnappyWriter } from '../wire/snappy-writer.ts'
 import { BatchSymbols } from './batch-symbols.ts'
 import { ExemplarList } from './exemplar-list.ts'
+import { writeHistogram, writeSample } from './sample-writer.ts'
 
 const VARINT_BYTES_MAX = 5
-/** Tag and length, a value, and two timestamps that are negative. */
-const SAMPLE_BYTES_MAX = 2 + 9 + 2 * 11
 
 /** Looks up a family by the number that admission gave a series. */
 export type FamilyOf = (
@@ -48,7 +41,9 @@ export type FamilyOf = (
 export class RequestWriter {
   readonly #familyOf: FamilyOf
   readonly #symbols: SymbolWriter
+  /** Series that are not plain, on their way into the message. */
   readonly #out = new ProtobufWriter()
+  readonly #message = new SnappyWriter()
   readonly #exemplars = new ExemplarList()
   readonly #batchSymbols: BatchSymbols
   /** Counts messages, so that what was numbered for one is not taken for another. */
@@ -65,11 +60,13 @@ export class RequestWriter {
     this.#stamp = (this.#stamp + 1) % 2 ** 32
     this.#symbols.clear()
     this.#out.clear()
+    this.#message.clear()
   }
 
-  /** The message so far in two parts, the symbols and the series; lent. */
-  parts(): [Uint8Array, Uint8Array] {
-    return [this.#symbols.out.written(), this.#out.written()]
+  /** The message so far, as a snappy block, and how long it is without. */
+  finish(): { block: Uint8Array; rawBytes: number } {
+    this.#settle()
+    return this.#message.finish(this.#symbols.out.written())
   }
 
   /** Adds what `judgement` keeps of a slice. Nothing of the batch is held on to. */
@@ -89,17 +86,28 @@ export class RequestWriter {
     const { kernel } = batch
     const { registers } = kernel
     for (let at = from; ; ) {
+      this.#batchSymbols.lend()
       at = kernel.writePlainSeries(at, to)
+      this.#batchSymbols.takeBack()
       const symbol = registers[AT_MISSING_SYMBOL]!
       const family = registers[AT_MISSING_FAMILY]!
       if (symbol !== 0) this.#batchSymbols.add(symbol)
       else if (family !== 0) this.#numberFamily(family)
       else {
-        const written = kernel.takeWritten()
-        this.#out.raw(written, 0, written.length)
+        const { elements, rawBytes } = kernel.takeWritten()
+        if (rawBytes > 0) {
+          this.#settle()
+          this.#message.addElements(elements, rawBytes)
+        }
         return at
       }
     }
+  }
+
+  /** What was written by the general way comes before what comes now. */
+  #settle(): void {
+    this.#message.add(this.#out.written())
+    this.#out.clear()
   }
 
   #numberFamily(number: number): void {
@@ -150,8 +158,8 @@ export class RequestWriter {
       if (batch.sampleKeep[i] !== 1) continue
       if (batch.sampleHistogramEnd[i]! > 0 !== isHistogram) break
       if (batch.sampleStartMs[i]! !== startMs) break
-      if (isHistogram) this.#addHistogram(batch, i)
-      else this.#addSample(batch, i)
+      if (isHistogram) writeHistogram(out, batch, i)
+      else writeSample(out, batch, i)
     }
     if (isFirst) this.#addExemplars(batch, judgement, series)
     this.#addMetadata(batch, series)
@@ -161,44 +169,6 @@ export class RequestWriter {
     }
     out.close(message)
     return i
-  }
-
-  #addSample(batch: Batch, sample: number): void {
-    const out = this.#out
-    const startMs = batch.sampleStartMs[sample]!
-    const timestampMs = batch.sampleTimestampMs[sample]!
-    out.reserve(SAMPLE_BYTES_MAX)
-    const { bytes, at } = out
-    bytes[at] = SAMPLES
-    bytes[at + 2] = SAMPLE_VALUE
-    out.at = at + 3
-    out.fixed64(batch.sampleBits[sample * 2]!, batch.sampleBits[sample * 2 + 1]!)
-    bytes[at + 11] = SAMPLE_TIMESTAMP
-    out.at = at + 12
-    out.int64(timestampMs)
-    if (startMs !== 0) this.#addStart(SAMPLE_START, startMs)
-    bytes[at + 1] = out.at - at - 2
-  }
-
-  #addHistogram(batch: Batch, sample: number): void {
-    const out = this.#out
-    out.uint32(HISTOGRAMS)
-    const message = out.open()
-    out.raw(
-      batch.histogramBytes,
-      batch.sampleHistogramStart[sample]!,
-      batch.sampleHistogramEnd[sample]!,
-    )
-    out.uint32(HISTOGRAM_TIMESTAMP)
-    out.int64(batch.sampleTimestampMs[sample]!)
-    this.#addStart(HISTOGRAM_START, batch.sampleStartMs[sample]!)
-    out.close(message)
-  }
-
-  #addStart(tag: number, startMs: number): void {
-    if (startMs === 0) return
-    this.#out.uint32(tag)
-    this.#out.int64(startMs)
   }
 
   #addExemplars(batch: Batch, judgement: Judgement, series: number): void {

@@ -4,6 +4,7 @@ import { createRemoteWrite2Decoder } from '../../src/decode/remote-write-2.ts'
 import { type Batch, createBatch } from '../../src/model/batch.ts'
 import { createJudgement } from '../../src/model/judgement.ts'
 import { RequestWriter } from '../../src/persist/request-writer.ts'
+import { snappy } from '../../src/wire/snappy.ts'
 import { seriesOf } from '../support/decoded.ts'
 import { KEY, raw } from '../support/decoding.ts'
 import { rw2Of } from '../support/remote-write.ts'
@@ -24,6 +25,13 @@ const describe = (family = 0) => ({
   help: FAMILIES[family]?.help.toString() ?? '',
   unit: FAMILIES[family]?.unit.toString() ?? '',
 })
+
+function contentOf(writer: RequestWriter): Uint8Array {
+  const { block, rawBytes } = writer.finish()
+  const content = snappy.decompress(block)!
+  expect(content.length).toBe(rawBytes)
+  return content
+}
 
 /** One entry per kept sample, in order: what it is, and all that is said of its series. */
 function keptOf(batch: Batch, isKept: (sample: number) => boolean, family: number) {
@@ -56,7 +64,7 @@ test('a message says what was kept of its pushes, in order, and nothing else', (
           writer.add(batch, wholeOf(batch), createJudgement())
           return keptOf(batch, isKept, family)
         })
-        const message = Buffer.concat(writer.parts())
+        const message = contentOf(writer)
         expect(decode(message, read)).toBeNull()
         expect(read.rejections.total).toBe(0)
         expect(keptOf(read, () => true, 0)).toEqual(expected)
@@ -77,7 +85,7 @@ test('help that is empty under a number of its own is no help', () => {
   batch.seriesFamily[0] = 0
   writer.clear()
   writer.add(batch, wholeOf(batch), createJudgement())
-  expect(decode(Buffer.concat(writer.parts()), batch)).toBeNull()
+  expect(decode(contentOf(writer), batch)).toBeNull()
   expect(seriesOf(batch)[0]!.metadata).toEqual({ type: 0, help: '', unit: '' })
 })
 
@@ -96,7 +104,7 @@ test('references of three bytes are read and written', () => {
   writer.clear()
   writer.add(batch, wholeOf(batch), createJudgement())
   const read = createBatch()
-  expect(decode(Buffer.concat(writer.parts()), read)).toBeNull()
+  expect(decode(contentOf(writer), read)).toBeNull()
   expect(seriesOf(read)).toEqual(seriesOf(batch))
   expect(seriesOf(read)[8_999]?.labels).toEqual([
     ['__name__', 'metric_8999'],

@@ -1,16 +1,20 @@
 import { COMPRESS_TABLE } from '../layout'
 import { commonBytes } from './bytes'
+import { writeCopies, writeLiteral } from './snappy-elements'
 
 /** What is looked through at once: offsets in it take 16 bits. */
 const FRAGMENT_BYTES: usize = 65536
-const TABLE_BITS = 14
-const TABLE_BYTES: usize = 32768
+const TABLE_BITS_MIN: u32 = 8
+const TABLE_BITS_MAX: u32 = 14
 /** Bytes at the end of a fragment that are not looked at: words may be read from there. */
 const MARGIN: usize = 15
 
+/** What the table is made for now: a small fragment needs a small one, which is soon empty. */
+let tableBits: u32 = TABLE_BITS_MAX
+
 /**
- * Compresses `length` bytes from `from` on into a snappy block at `to`, and returns where it
- * ends: at most 32 bytes and seven sixths of the length behind `to`.
+ * Compresses `length` bytes from `from` on into elements of a snappy block at `to`, and returns
+ * where they end: at most 32 bytes and seven sixths of the length behind `to`.
  *
  * For each place the table knows where its four bytes were seen last. Where nothing matches
  * for long, places are skipped, more and more of them.
@@ -19,12 +23,6 @@ const MARGIN: usize = 15
  */
 export function compress(from: usize, length: usize, to: usize): usize {
   let out = to
-  let rest = <u32>length
-  while (rest >= 0x80) {
-    store<u8>(out++, rest | 0x80)
-    rest >>= 7
-  }
-  store<u8>(out++, rest)
   const end = from + length
   for (let at = from; at < end; at += FRAGMENT_BYTES) {
     out = compressFragment(at, min(FRAGMENT_BYTES, end - at), out)
@@ -37,7 +35,8 @@ function compressFragment(base: usize, length: usize, to: usize): usize {
   let out = to
   let written = base
   if (length > MARGIN + 1) {
-    memory.fill(COMPRESS_TABLE, 0, TABLE_BYTES)
+    tableBits = min(TABLE_BITS_MAX, max(TABLE_BITS_MIN, 33 - <u32>clz(<u32>length)))
+    memory.fill(COMPRESS_TABLE, 0, (<usize>2) << tableBits)
     const limit = end - MARGIN
     let at = base + 1
     while (true) {
@@ -82,7 +81,7 @@ function findMatch(base: usize, from: usize, limit: usize): usize {
 }
 
 function slotOf(at: usize): usize {
-  const hash = (load<u32>(at) * 0x1e35a7bd) >> (32 - TABLE_BITS)
+  const hash = (load<u32>(at) * 0x1e35a7bd) >> (32 - tableBits)
   return COMPRESS_TABLE + ((<usize>hash) << 1)
 }
 
@@ -96,49 +95,4 @@ function lookUp(base: usize, at: usize): usize {
   const match = base + <usize>load<u16>(slot)
   store<u16>(slot, <u32>(at - base))
   return match
-}
-
-function writeLiteral(from: usize, end: usize, to: usize): usize {
-  const size = end - from
-  if (size === 0) return to
-  const last = <u32>(size - 1)
-  let out = to
-  if (last < 60) store<u8>(out++, last << 2)
-  else if (last < 256) {
-    store<u8>(out, 60 << 2)
-    store<u8>(out + 1, last)
-    out += 2
-  } else {
-    store<u8>(out, 61 << 2)
-    store<u16>(out + 1, last)
-    out += 3
-  }
-  for (let i: usize = 0; i < size; i += 16) v128.store(out + i, v128.load(from + i))
-  return out + size
-}
-
-/** Copies of 64 bytes at most; none is left with fewer than four. */
-function writeCopies(offset: usize, size: usize, to: usize): usize {
-  let out = to
-  let rest = <u32>size
-  while (rest >= 68) {
-    out = writeCopy(offset, 64, out)
-    rest -= 64
-  }
-  if (rest > 64) {
-    out = writeCopy(offset, 60, out)
-    rest -= 60
-  }
-  return writeCopy(offset, rest, out)
-}
-
-function writeCopy(offset: usize, size: u32, to: usize): usize {
-  if (size < 12 && offset < 2048) {
-    store<u8>(to, ((<u32>offset >> 8) << 5) | ((size - 4) << 2) | 1)
-    store<u8>(to + 1, <u32>offset)
-    return to + 2
-  }
-  store<u8>(to, ((size - 1) << 2) | 2)
-  store<u16>(to + 1, <u32>offset)
-  return to + 3
 }

@@ -2,7 +2,7 @@
  * Decompresses the snappy block `[from, end)`, whose length has been read already, to `to`.
  * True when it fills `length` bytes exactly.
  *
- * Writes up to 15 bytes beyond the end, and reads as much beyond the block.
+ * Writes up to 63 bytes beyond the end, and reads up to 15 beyond the block.
  *
  * @see https://github.com/google/snappy/blob/main/format_description.txt
  */
@@ -23,7 +23,8 @@ export function decompress(from: usize, end: usize, to: usize, length: usize): b
         if (size === 0) return false
       }
       if (at > end || size > end - at || size > last - to) return false
-      for (let i: usize = 0; i < size; i += 16) v128.store(to + i, v128.load(at + i))
+      v128.store(to, v128.load(at))
+      for (let i: usize = 16; i < size; i += 16) v128.store(to + i, v128.load(at + i))
       at += size
       to += size
       continue
@@ -53,8 +54,14 @@ export function decompress(from: usize, end: usize, to: usize, length: usize): b
 
 /** Copies `size` bytes, 64 at most, from `offset` before; they may overlap. */
 function copy(to: usize, offset: usize, size: usize): void {
+  const from = to - offset
   if (offset >= 16) {
-    for (let i: usize = 0; i < size; i += 16) v128.store(to + i, v128.load(to + i - offset))
+    v128.store(to, v128.load(from))
+    if (size <= 16) return
+    // All that may be asked for: how often a loop goes round is hard to foresee.
+    v128.store(to, v128.load(from, 16), 16)
+    v128.store(to, v128.load(from, 32), 32)
+    v128.store(to, v128.load(from, 48), 48)
     return
   }
   // The first bytes repeat: each round copies what is there, and doubles it.
