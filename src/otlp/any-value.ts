@@ -98,7 +98,8 @@ function base64({ buffer, byteOffset, length }: Uint8Array): string {
 function jsonOf(value: Any): string | null {
   if (typeof value === 'number') return Number.isFinite(value) ? numberText(value) : null
   if (typeof value === 'string') return quoted(value)
-  if (value instanceof Uint8Array) return quoted(base64(value))
+  // To Go, no bytes are none at all.
+  if (value instanceof Uint8Array) return value.length === 0 ? 'null' : quoted(base64(value))
   if (Array.isArray(value)) {
     const parts = value.map(jsonOf)
     return parts.includes(null) ? null : `[${parts.join(',')}]`
@@ -114,11 +115,10 @@ function jsonOf(value: Any): string | null {
   return String(value)
 }
 
-/** As Go writes it: two line separators of Unicode are escaped as well. */
+/** As Go writes it: safe within HTML, and without the line separators of Unicode. */
 function quoted(text: string): string {
-  return JSON.stringify(text).replace(/[\u2028\u2029]/g, (character) =>
-    character === '\u2028' ? '\\u2028' : '\\u2029',
-  )
+  const code = (character: string) => character.charCodeAt(0).toString(16).padStart(4, '0')
+  return JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (one) => `\\u${code(one)}`)
 }
 
 function numberText(value: number): string {

@@ -140,7 +140,9 @@ export class DeltaSums {
       const sumMs = row < 0 ? 0 : timeMs[row]!
       const newestMs = Math.max(sumMs, this.#admittedMs(batch, i, row < 0))
       if (timestampMs <= newestMs) return describe(batch, i, 'late', nowMs, newestMs)
-      if (startMs !== 0 && startMs < sumMs) return overlap(batch, i, sumMs)
+      // Where the sum began only its own sender begins, who then never says another start.
+      const isOwn = row >= 0 && startMs === sumStartMs[row]
+      if (startMs !== 0 && startMs < sumMs && !isOwn) return overlap(batch, i, sumMs)
       if (row < 0) this.#missing += 1
       if (row < 0 || sumStartMs[row] === ENDED || sumMs !== timeMs[this.#row[0]!]) {
         this.#isContinued = false

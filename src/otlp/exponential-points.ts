@@ -7,10 +7,11 @@ import { addNative, type NativeSum, setBuckets } from './native-histogram.ts'
 import type { Point } from './point.ts'
 
 const TAGS = { attributes: 0x0a, exemplars: 0x5a, flags: 0x50 }
-const TWO_32 = 2 ** 32
 /** 1e-128, in two words: the zero bucket of whoever does not say how wide it is. */
 const ZERO_THRESHOLD = new Uint32Array(Float64Array.of(1e-128).buffer)
 const INDEX_MAX = 2 ** 31 - 2
+/** Finer than this nothing changes: what is stored depends on the sign of an index alone. */
+const SCALE_MAX = 52
 
 type Side = { offset: number; counts: Words64 }
 
@@ -42,20 +43,19 @@ export class ExponentialPoints {
       side.offset = 0
       side.counts.length = 0
     }
-    let count = 0
     let sum: NativeSum | null = null
     point.begin()
     while (reader.hasMore()) {
       const tag = reader.uint32()
       switch (tag) {
         case 0x21:
-          count = reader.fixed64() + reader.high * TWO_32
+          setCount(fields.count, 'integer', reader.fixed64(), reader.high)
           break
         case 0x29:
           sum = { low: reader.fixed64(), high: reader.high }
           break
         case 0x30:
-          fields.schema = reader.sint32()
+          fields.schema = Math.min(reader.sint32(), SCALE_MAX)
           break
         case 0x39:
           setCount(fields.zeroCount, 'integer', reader.fixed64(), reader.high)
@@ -83,7 +83,7 @@ export class ExponentialPoints {
       request.refuse('histogram-invalid', metric, why)
       return
     }
-    const wasAdded = addNative(point, metric, count, sum)
+    const wasAdded = addNative(point, metric, sum)
     if (wasAdded && metric.hasExemplars && point.exemplars.count > 0) addExemplars(point, metric)
   }
 

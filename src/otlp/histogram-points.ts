@@ -1,4 +1,5 @@
 import { Words64 } from '../decode/buckets.ts'
+import { setCount } from '../decode/histogram-fields.ts'
 import { HISTOGRAM_BUCKETS_MAX } from '../decode/limits.ts'
 import { doubleOf } from './any-value.ts'
 import { decimalOf } from './decimal.ts'
@@ -23,7 +24,9 @@ export class HistogramPoints {
   /** Bounds of the point before, and their symbols: those of a metric are all the same. */
   readonly #lastBounds: number[] = []
   readonly #boundSymbols: number[] = []
-  #count = 0
+  /** In two words: a double would round it, and native histograms are exact. */
+  #countLow = 0
+  #countHigh = 0
   #sum: NativeSum | null = null
 
   constructor(point: Point) {
@@ -53,13 +56,15 @@ export class HistogramPoints {
     point.begin()
     this.#counts.length = 0
     this.#bounds.length = 0
-    this.#count = 0
+    this.#countLow = 0
+    this.#countHigh = 0
     this.#sum = null
     while (reader.hasMore()) {
       const tag = reader.uint32()
       switch (tag) {
         case 0x21:
-          this.#count = reader.fixed64() + reader.high * TWO_32
+          this.#countLow = reader.fixed64()
+          this.#countHigh = reader.high
           break
         case 0x29:
           this.#sum = { low: reader.fixed64(), high: reader.high }
@@ -106,7 +111,8 @@ export class HistogramPoints {
       const sum = doubleOf(this.#sum.low, this.#sum.high)
       point.addDouble(metric, suffixed(metric, 'sum', texts), 0, sum)
     }
-    point.addDouble(metric, suffixed(metric, 'count', texts), 0, this.#count)
+    const count = this.#countLow + this.#countHigh * TWO_32
+    point.addDouble(metric, suffixed(metric, 'count', texts), 0, count)
 
     const name = suffixed(metric, 'bucket', texts)
     const hasExemplars = point.exemplars.count > 0
@@ -121,7 +127,7 @@ export class HistogramPoints {
       point.addDouble(metric, name, this.#boundSymbols[i]!, below)
       next = addPlacedUpTo(point, placed, next, i)
     }
-    point.addDouble(metric, name, texts.of('+Inf'), this.#count)
+    point.addDouble(metric, name, texts.of('+Inf'), count)
     addPlacedUpTo(point, placed, next, this.#bounds.length)
   }
 
@@ -144,7 +150,8 @@ export class HistogramPoints {
     const point = this.#point
     const { fields } = point.request.histograms
     setCustomBuckets(fields, this.#bounds, this.#counts)
-    const wasAdded = addNative(point, metric, this.#count, this.#sum)
+    setCount(fields.count, 'integer', this.#countLow, this.#countHigh)
+    const wasAdded = addNative(point, metric, this.#sum)
     if (wasAdded && metric.hasExemplars && point.exemplars.count > 0) addExemplars(point, metric)
   }
 }

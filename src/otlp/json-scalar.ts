@@ -15,6 +15,7 @@ const INTEGERS = {
   int64: { from: -(2n ** 63n), to: 2n ** 63n - 1n, wire: VARINT, isZigzag: false },
   uint64: { from: 0n, to: 2n ** 64n - 1n, wire: VARINT, isZigzag: false },
   uint32: { from: 0n, to: 2n ** 32n - 1n, wire: VARINT, isZigzag: false },
+  int32: { from: -(2n ** 31n), to: 2n ** 31n - 1n, wire: VARINT, isZigzag: false },
   sint32: { from: -(2n ** 31n), to: 2n ** 31n - 1n, wire: VARINT, isZigzag: true },
 } as const
 
@@ -41,7 +42,7 @@ export function writeScalar(
     case 'temporality': {
       const number = TEMPORALITIES.indexOf(String(value))
       return number < 0
-        ? writeInteger(writer, field, 'uint32', value)
+        ? writeInteger(writer, field, 'int32', value)
         : integer(writer, field, VARINT, BigInt(number))
     }
     case 'traceId':
@@ -86,17 +87,17 @@ function writeId(
 
 function integerFrom(value: unknown): bigint | null {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : null
-  if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) return BigInt(value)
-  return null
+  const isText = typeof value === 'string' && /^[+-]?\d{1,20}$/.test(value)
+  return isText ? BigInt(value.replace('+', '')) : null
 }
 
 function doubleFrom(value: unknown): number | null {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return null
-  if (value === 'NaN') return Number.NaN
-  if (value === 'Infinity') return Number.POSITIVE_INFINITY
-  if (value === '-Infinity') return Number.NEGATIVE_INFINITY
-  return /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value) ? Number(value) : null
+  // In words as well: Prometheus reads what Go does, `+Inf` and `nan` among it.
+  if (/^nan$/i.test(value)) return Number.NaN
+  if (/^[+-]?inf(?:inity)?$/i.test(value)) return value.startsWith('-') ? -Infinity : Infinity
+  return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(value) ? Number(value) : null
 }
 
 const conversion = new Float64Array(1)

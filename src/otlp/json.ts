@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { writeScalar } from './json-scalar.ts'
 import { type Field, fieldOf, REQUEST, type Schema } from './json-schema.ts'
@@ -16,6 +17,8 @@ class Problem extends Error {}
  * @see https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
  */
 export function otlpOfJson(body: Uint8Array): { bytes: Uint8Array } | { problem: string } {
+  // Or what is wrong in two labels would become the same label.
+  if (!isUtf8(body)) return { problem: 'the body is no JSON: it is not UTF-8' }
   const read = jsonTextOf(Buffer.from(body.buffer, body.byteOffset, body.length))
   if ('problem' in read) return read
   let parsed: unknown

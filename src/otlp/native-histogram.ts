@@ -1,15 +1,9 @@
 import type { Buckets, Words64 } from '../decode/buckets.ts'
 import { histogramProblem } from '../decode/histogram-check.ts'
-import {
-  clearHistogram,
-  type HistogramFields,
-  setCount,
-  setDouble,
-} from '../decode/histogram-fields.ts'
+import { clearHistogram, type HistogramFields, setDouble } from '../decode/histogram-fields.ts'
 import type { Metric } from './metric.ts'
 import { type Point, STALE_HIGH, STALE_LOW } from './point.ts'
 
-const TWO_32 = 2 ** 32
 /** So many empty buckets are written out; more begin a new span. */
 const GAP_MAX = 2
 const SCHEMA_CUSTOM = -53
@@ -61,16 +55,11 @@ export function setCustomBuckets(fields: HistogramFields, bounds: Words64, count
 }
 
 /**
- * Adds count and sum to the buckets that are in the request's histogram, and appends it as a
+ * Adds the sum to what is in the request's histogram, its count among it, and appends it as a
  * series of its own. A stale one has neither count nor buckets. Returns false when it is
  * invalid, and the point was refused.
  */
-export function addNative(
-  point: Point,
-  metric: Metric,
-  count: number,
-  sum: NativeSum | null,
-): boolean {
+export function addNative(point: Point, metric: Metric, sum: NativeSum | null): boolean {
   const { request, timestampMs, startMs } = point
   const { fields } = request.histograms
   if (point.isStale) {
@@ -79,7 +68,6 @@ export function addNative(
     fields.schema = schema
     setDouble(fields.sum, STALE_LOW, STALE_HIGH)
   } else {
-    setCount(fields.count, 'integer', count % TWO_32, Math.floor(count / TWO_32))
     setDouble(fields.sum, sum?.low ?? 0, sum?.high ?? 0)
     const problem = histogramProblem(fields)
     if (problem !== null) {

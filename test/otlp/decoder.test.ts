@@ -149,6 +149,22 @@ test('G108, G111: what is wrong with one exponential point does not touch the ne
   expect(batch.rejections.points).toBe(3)
 })
 
+test('a native histogram counts exactly beyond 2^53, and no scale is too fine', () => {
+  const many = `${2n ** 53n + 1n}`
+  const counted = [
+    exponential(
+      { count: many, zeroCount: many },
+      { count: many, scale: 100, positive: { bucketCounts: [many] } },
+    ),
+    histogram({ count: many, bucketCounts: [many, 0], explicitBounds: [1] }),
+  ]
+  const batch = decoded(counted, {}, { convertHistogramsToNhcb: true })
+  expect(examplesOf(batch)).toEqual({})
+  const histograms = seriesOf(batch).map(({ samples }) => samples[0]!.histogram!)
+  expect(histograms.map(({ countInt }) => String(countInt))).toEqual([many, many, many])
+  expect(histograms.map(({ schema }) => schema)).toEqual([0, 8, -53])
+})
+
 test('G110: the zero bucket is as wide as was said, else 1e-128', () => {
   const point = { count: 1, zeroCount: 1 }
   const thresholdOf = (message: Message) =>

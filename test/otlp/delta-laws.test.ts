@@ -71,7 +71,9 @@ class Model {
   /** Null when it must be refused. */
   take(stream: Stream, from: number, to: number, n: number, now: number): Sum | null {
     const known = this.open.get(stream)
-    if (known !== undefined && (to <= known.toSeconds || from < known.toSeconds)) return null
+    if (known !== undefined && to <= known.toSeconds) return null
+    const overlaps = known !== undefined && from < known.toSeconds
+    if (overlaps && from !== known.fromSeconds) return null
     const sum = { fromSeconds: known?.fromSeconds ?? from, toSeconds: to, seen: now }
     const points = (known?.points ?? 0) + 1
     const next = { ...sum, points, total: (known?.total ?? 0) + n }

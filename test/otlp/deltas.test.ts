@@ -52,6 +52,14 @@ test('G92: what is not after the sum is refused, and is in no later sum', () => 
   expect(shown(summing.push(one(5, 6, 1)))).toEqual(['n_total 11'])
 })
 
+test('a sender that never moves its start is added up as well', () => {
+  const summing = new Summing()
+  const pushes = [one(5, 6, 1), one(5, 7, 2), one(5, 8, 3)].map((each) => summing.push(each))
+  expect(pushes.flat().map(({ value }) => value)).toEqual([1, 3, 6])
+  expect(summing.push(one(6, 9, 4))).toEqual([])
+  expect(summing.refused.why['late']).toMatch(/twice/)
+})
+
 test('a gap is none in the sum, and an unknown start is no reason to refuse', () => {
   const summing = new Summing()
   summing.push(one(1, 2, 1))

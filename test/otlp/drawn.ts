@@ -22,7 +22,7 @@ const KEYS = [
   ...'a a.b a_b a-b http.method 1st _x __x _ __ .foo ä le quantile job instance X'.split(' '),
   ...['label with blanks', 'service.name', 'a:b', '__name'],
 ]
-const TEXTS = ['', 'v', 'GET', 'ä ö', '1;2', '{"a":1}', '\n', '😀']
+const TEXTS = ['', 'v', 'GET', 'ä ö', '1;2', '{"a":1}', '\n', '😀', 'a<b>&c', '\u2028']
 
 /** An AnyValue of whatever kind. */
 const { value: anyValue } = fc.letrec<{ value: Message; list: Message; map: Message }>((tie) => ({

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createBatch } from '../../src/model/batch.ts'
 import { createOtlpDecoder } from '../../src/otlp/decoder.ts'
 import { otlpOfJson } from '../../src/otlp/json.ts'
-import { seriesOf } from '../support/decoded.ts'
+import { rejectedOf, seriesOf } from '../support/decoded.ts'
 import { KEY } from '../support/decoding.ts'
 import { encodeOtlp } from '../support/otlp.ts'
 import { messageOf, metric, resource } from './drawn.ts'
@@ -86,6 +86,33 @@ test('G86: ids are hexadecimal in any case', () => {
   expect(read(json)[0]!.exemplars[0]!.labels).toEqual([
     ['trace_id', '0123456789abcdef0123456789abcdef'],
   ])
+})
+
+test.for([
+  ['"NaN"', Number.NaN],
+  ['"nan"', Number.NaN],
+  ['"Infinity"', Number.POSITIVE_INFINITY],
+  ['"+Inf"', Number.POSITIVE_INFINITY],
+  ['"-inf"', Number.NEGATIVE_INFINITY],
+  ['"-Infinity"', Number.NEGATIVE_INFINITY],
+  ['"+1.5e3"', 1500],
+  ['".5"', 0.5],
+  ['"5."', 5],
+] as const)('the double %s is read as Prometheus reads it', ([text, value]) => {
+  const { bits } = read(gauge(`{"timeUnixNano":"1000000","asDouble":${text}}`))[0]!.samples[0]!
+  expect(new Float64Array(BigUint64Array.of(bits!).buffer)[0]).toBe(value)
+})
+
+test('an enum that nobody knows is rejected with its points, as by protobuf', () => {
+  const data = '{"aggregationTemporality":-1,"dataPoints":[{"timeUnixNano":"1000000"}]}'
+  expect(read(request(`{"name":"n","sum":${data}}`))).toEqual([])
+  expect(rejectedOf(batch)).toEqual({ temporality: 1 })
+})
+
+test('what is not UTF-8 is no JSON, and two broken labels are never taken for one', () => {
+  const [head, tail] = gauge('{"attributes":[{"key":"k","value":{"stringValue":"?"}}]}').split('?')
+  const body = Buffer.concat([Buffer.from(head!), Buffer.of(0xff), Buffer.from(tail!)])
+  expect(otlpOfJson(body)).toEqual({ problem: 'the body is no JSON: it is not UTF-8' })
 })
 
 test('of a key that stands there twice the last one holds', () => {

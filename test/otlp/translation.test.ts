@@ -5,14 +5,10 @@ import { createOtlpDecoder } from '../../src/otlp/decoder.ts'
 import { OTLP_DEFAULTS, type OtlpOptions } from '../../src/otlp/options.ts'
 import { type DecodedSeries, examplesOf, identityOf, seriesOf } from '../support/decoded.ts'
 import { KEY } from '../support/decoding.ts'
-import {
-  type NaiveHistogram,
-  type NaiveOptions,
-  type NaiveSeries,
-  translateNaively,
-} from '../support/naive-otlp.ts'
+import { type NaiveOptions, type NaiveSeries, translateNaively } from '../support/naive-otlp.ts'
+import { doubleOf, nativeOf } from '../support/native.ts'
 import { encodeOtlp } from '../support/otlp.ts'
-import { type Bits, type HistogramMessage, STALE_NAN } from '../support/remote-write.ts'
+import { STALE_NAN } from '../support/remote-write.ts'
 import { messageOf, metric, resource } from './drawn.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 300)
@@ -95,42 +91,4 @@ function comparable({ labels, metadata, samples }: DecodedSeries): NaiveSeries {
   const value =
     bits === undefined ? nativeOf(histogram!) : bits === STALE_NAN ? 'stale' : doubleOf(bits)
   return { labels, type: metadata.type, timestampMs, startMs, value }
-}
-
-/** A NaN comes back from the wire as its bits. */
-function doubleOf(value: Bits): number {
-  return typeof value === 'number' ? value : new Float64Array(BigUint64Array.of(value).buffer)[0]!
-}
-
-function nativeOf(message: HistogramMessage): NaiveHistogram {
-  const { schema, sum, zeroThreshold, customValues } = message
-  return {
-    schema,
-    count: Number(message.countInt),
-    sum: doubleOf(sum),
-    zeroCount: Number(message.zeroCountInt),
-    zeroThreshold: Number(zeroThreshold),
-    bounds: customValues.map(Number),
-    positive: bucketsOf(message.positiveSpans, message.positiveDeltas),
-    negative: bucketsOf(message.negativeSpans, message.negativeDeltas),
-  }
-}
-
-function bucketsOf(
-  spans: readonly { offset: number; length: number }[],
-  deltas: readonly (number | bigint)[],
-): [number, number][] {
-  const buckets: [number, number][] = []
-  let index = 0
-  let count = 0
-  let at = 0
-  for (const { offset, length } of spans) {
-    index += offset
-    for (let i = 0; i < length; i++) {
-      count += Number(deltas[at++])
-      if (count > 0) buckets.push([index, count])
-      index += 1
-    }
-  }
-  return buckets
 }

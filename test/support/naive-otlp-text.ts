@@ -56,11 +56,12 @@ export function nameOf(name: string, unit: string, kind: string, options: NaiveO
 export function textOf(value: Any): string {
   const raw = rawOf(value)
   if (raw === null) return ''
+  if (raw instanceof Uint8Array) return Buffer.from(raw).toString('base64')
   if (typeof raw === 'string') return raw
   return typeof raw === 'object' ? (json(raw) ?? '') : scalar(raw)
 }
 
-type Raw = string | number | bigint | boolean | null | Raw[] | Map<string, Raw>
+type Raw = string | number | bigint | boolean | Uint8Array | null | Raw[] | Map<string, Raw>
 
 function rawOf(value: Any): Raw {
   if (value === undefined) return null
@@ -69,7 +70,7 @@ function rawOf(value: Any): Raw {
   if (value['intValue'] !== undefined) return BigInt(String(value['intValue']))
   if (value['doubleValue'] !== undefined) return Number(value['doubleValue'])
   if (value['bytesValue'] !== undefined) {
-    return Buffer.from(value['bytesValue'] as Uint8Array).toString('base64')
+    return Uint8Array.from(value['bytesValue'] as Uint8Array)
   }
   const list = value['arrayValue'] as { values: Message[] } | undefined
   if (list !== undefined) return list.values.map(rawOf)
@@ -83,7 +84,10 @@ function scalar(raw: Raw): string {
 }
 
 function json(raw: Raw): string | null {
-  if (typeof raw === 'string') return JSON.stringify(raw)
+  if (typeof raw === 'string') return safe(raw)
+  if (raw instanceof Uint8Array) {
+    return raw.length === 0 ? 'null' : `"${Buffer.from(raw).toString('base64')}"`
+  }
   if (typeof raw === 'number' && !Number.isFinite(raw)) return null
   if (raw === null || typeof raw !== 'object') return scalar(raw)
   const isList = Array.isArray(raw)
@@ -93,10 +97,20 @@ function json(raw: Raw): string | null {
         .sort(([a], [b]) => inBytes(a, b))
         .map(([key, inner]) => {
           const text = json(inner)
-          return text === null ? null : `${JSON.stringify(key)}:${text}`
+          return text === null ? null : `${safe(key)}:${text}`
         })
   if (parts.includes(null)) return null
   return isList ? `[${parts.join(',')}]` : `{${parts.join(',')}}`
+}
+
+/** What a page of HTML could take for its own. */
+const UNSAFE: { [character: string]: string } = {
+  ...{ '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' },
+  ...{ '\u2028': '\\u2028', '\u2029': '\\u2029' },
+}
+
+function safe(text: string): string {
+  return Array.from(JSON.stringify(text), (one) => UNSAFE[one] ?? one).join('')
 }
 
 export function plain(value: number): string {
