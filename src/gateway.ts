@@ -192,8 +192,9 @@ export function sourcesOf(
     undoneSamples: () => undone.samples,
     clusters: () => counters.clusters,
     writtenOf: () => blocks.clusters,
-    keptSamples: () => totals.samples - samplesAtStart,
+    keptSamples: () => totals.samples.sum - samplesAtStart,
     destinations: () => far.status(),
+    flows: () => far.flows(),
     parked: () => far.parked(),
     clockJumps: () => ({ count: watch.jumpCount, seconds: watch.jumpedMs / 1000 }),
     log: () => ({

@@ -7,15 +7,16 @@ import { type Disk, withoutSync } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import type { Logger } from './base/log.ts'
 import type { Config } from './config/config.ts'
-import { openCursors } from './destinations/destinations.ts'
+import { openCursors } from './destinations/open-cursors.ts'
 import { createDigestKey } from './model/identity.ts'
 import { DeltaSums } from './otlp/deltas.ts'
-import { BlockWriter, totalsOf } from './persist/block-writer.ts'
+import { BlockWriter } from './persist/block-writer.ts'
 import { DiskWatch, nominalQuota } from './persist/disk-watch.ts'
 import { acquireLock } from './persist/lock.ts'
 import { Log } from './persist/log.ts'
 import { SEGMENT_BYTES } from './persist/segment.ts'
 import { Spare, spareBytesFor, withSpare } from './persist/spare.ts'
+import { totalsOf } from './persist/totals.ts'
 import { recall } from './recall.ts'
 import { widestWindowMs } from './reload.ts'
 
@@ -28,6 +29,8 @@ export type StoreParts = {
   log: Logger
   /** Of the data directory; that of the system when absent. */
   lock?: typeof acquireLock
+  /** Of several clusters, totals are written to the log so often. */
+  totalsEveryBytes?: number
 }
 
 export type Store = Awaited<ReturnType<typeof openStore>>
@@ -90,14 +93,16 @@ export async function openStore(
   const { admission } = table
   const { delta } = config.otlp
   const deltas = delta === null ? null : new DeltaSums(delta, admission.table, table.key)
-  const totals = await totalsOf(log)
+  const { totals, mark } = await totalsOf(log)
   // A log that lost its end goes on counting where its destinations have come to.
   for (const { samplesBefore } of cursors.values()) {
-    totals.samples = Math.max(totals.samples, samplesBefore ?? 0)
+    const lost = (samplesBefore ?? 0) - totals.samples.sum
+    if (lost > 0) totals.samples.add(totals.samples.onlyCluster, lost)
   }
-  const samplesAtStart = totals.samples
+  const samplesAtStart = totals.samples.sum
   const familyOf = (number: number) => admission.metadata.family(number)
-  const blocks = new BlockWriter(log, table.key, familyOf, totals)
+  const { totalsEveryBytes } = parts
+  const blocks = new BlockWriter(log, table.key, familyOf, totals, { mark, totalsEveryBytes })
   building = blocks
   stops.push(async () => {
     // What cannot be committed now is undone, and left out.

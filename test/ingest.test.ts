@@ -7,6 +7,7 @@ import { createReadParts } from '../src/intake/reader.ts'
 import { createBatch } from '../src/model/batch.ts'
 import { OTLP_DEFAULTS } from '../src/otlp/options.ts'
 import { BlockWriter } from '../src/persist/block-writer.ts'
+import { noTotals } from '../src/persist/totals.ts'
 import { snappy } from '../src/wire/snappy.ts'
 import { openLog } from './support/log-directory.ts'
 import { MemoryDisk } from './support/memory-disk.ts'
@@ -26,7 +27,7 @@ async function nearHalf() {
       admission.undo()
     },
   })
-  const blocks = new BlockWriter(log, KEY, () => undefined, { samples: 0, bytes: 0 })
+  const blocks = new BlockWriter(log, KEY, () => undefined, noTotals())
   const ingest = createIngest({
     clock: systemClock,
     replay: new ReplayMemory(),

@@ -1,21 +1,22 @@
-import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { ClockWatch } from '../base/clock-watch.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
-import { isDestinationName } from '../config/destination.ts'
 import type { createPost } from '../forward/post.ts'
 import type { Block } from '../model/block.ts'
 import type { DigestKey } from '../model/identity.ts'
+import { Tally, UNKNOWN_CLUSTER } from '../model/tally.ts'
 import { blockFrom } from '../persist/block-search.ts'
-import type { BlockTotals } from '../persist/block-writer.ts'
-import { Cursor } from '../persist/cursor.ts'
+import type { BlockWriter } from '../persist/block-writer.ts'
+import type { Cursor } from '../persist/cursor.ts'
 import type { Ledger } from '../persist/ledger.ts'
 import type { Log } from '../persist/log.ts'
 import { Retention } from '../persist/retention.ts'
+import { type BlockTotals, samplesBefore } from '../persist/totals.ts'
 import type {
   DestinationStatus,
+  Flow,
   ParkedStatus,
   QuarantineSource,
   RewindSource,
@@ -23,6 +24,7 @@ import type {
 import { Lane } from './lane.ts'
 import { Losses } from './losses.ts'
 import { createMerge } from './merge.ts'
+import { openCursorsOf } from './open-cursors.ts'
 import { type OpenQuarantine, openQuarantine } from './open-quarantine.ts'
 import { ParkedDestinations } from './parked.ts'
 
@@ -40,6 +42,7 @@ export type DestinationsParts = {
   key: DigestKey
   /** Of all blocks in the log. */
   totals: BlockTotals
+  blocks: Pick<BlockWriter, 'committedSamples'>
   /** What the log may take now. */
   quotaBytes: () => number
   clock: Clock
@@ -60,43 +63,7 @@ type Files = {
   losses: Losses
   quarantine: OpenQuarantine
   /** Of all samples that ever were in the log, those that it had when it was opened. */
-  samplesDone: number
-}
-
-/**
- * One cursor per destination, by its name: those that are configured, and those of the past that
- * have one. A name that is new begins with the oldest record.
- */
-export async function openCursors(
-  disk: Disk,
-  directory: string,
-  configs: readonly DestinationConfig[],
-  logger: Logger,
-): Promise<Map<string, Cursor>> {
-  const found = (await disk.list(directory)).filter(isDestinationName)
-  return openCursorsOf(disk, directory, [...configs.map(({ name }) => name), ...found], logger)
-}
-
-async function openCursorsOf(
-  disk: Disk,
-  directory: string,
-  names: readonly string[],
-  logger: Logger,
-): Promise<Map<string, Cursor>> {
-  const cursors = new Map<string, Cursor>()
-  try {
-    for (const name of new Set(names)) {
-      const cursor = await Cursor.open(disk, join(directory, name))
-      cursors.set(name, cursor)
-      if (!cursor.isDamaged) continue
-      const message = 'the cursor is damaged: everything in the log is sent again'
-      logger.error(message, { destination: name })
-    }
-    return cursors
-  } catch (error) {
-    for (const cursor of cursors.values()) await cursor.close()
-    throw error
-  }
+  done: Tally
 }
 
 /**
@@ -151,6 +118,11 @@ export class Destinations {
   /** In the order of the configuration. */
   status(): DestinationStatus[] {
     return this.#order.flatMap((name) => this.#lanes.get(name)?.status() ?? [])
+  }
+
+  /** By name: what became of the samples of each cluster. */
+  flows(): Map<string, Flow[]> {
+    return new Map(this.#order.map((name) => [name, this.#lanes.get(name)?.flows() ?? []]))
   }
 
   /** Those that are not configured any more, and may come back. */
@@ -223,11 +195,11 @@ export class Destinations {
       for (const { name } of added) {
         const cursor = cursors.get(name) ?? this.#parked.cursorOf(name) ?? more.get(name)!
         const losses = new Losses(name, this.#parts)
-        const samplesDone = await this.#samplesBefore(cursor)
+        const done = await this.#doneBefore(cursor, await this.#samplesBefore(cursor))
         // From now on it misses whatever the log should lose, however little it has had.
-        if (cursor.samplesBefore === null) await cursor.save(cursor.position, samplesDone)
+        if (cursor.samplesBefore === null) await cursor.save(cursor.position, done.sum)
         const quarantine = await openQuarantine(name, { ...this.#parts, losses })
-        opened.set(name, { cursor, losses, quarantine, samplesDone })
+        opened.set(name, { cursor, losses, quarantine, done })
       }
     } catch (error) {
       for (const { quarantine } of opened.values()) await quarantine.close()
@@ -246,14 +218,26 @@ export class Destinations {
     const onCheckpoint = (position: number) => this.#retention.advance(name, position)
     onCheckpoint(files.cursor.position)
     const own = { ...files, quarantine: quarantine.quarantine, merge: this.#merge, onCheckpoint }
-    this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own }))
+    const committed = () => this.#parts.blocks.committedSamples()
+    this.#lanes.set(name, new Lane(config, { ...this.#parts, ...own, committed }))
   }
 
   async #stopLane(lane: Lane): Promise<void> {
     await lane.stop()
     const files = this.#files.get(lane.name)!
     // Where it never moved nothing was saved, and what was done is what was done at its start.
-    files.samplesDone = files.cursor.samplesBefore ?? files.samplesDone
+    const sum = files.cursor.samplesBefore ?? files.done.sum
+    files.done = await this.#doneBefore(files.cursor, sum).catch((error: unknown) => {
+      this.#parts.logger.error('of some samples it is not known whose they are', { error })
+      const done = new Tally(lane.done)
+      done.add(UNKNOWN_CLUSTER, sum - done.sum)
+      return done
+    })
+  }
+
+  #doneBefore({ position }: Cursor, sum: number): Promise<Tally> {
+    const { log, blocks } = this.#parts
+    return samplesBefore(log, () => blocks.committedSamples(), position, sum)
   }
 
   /** Of a cursor that is new: nothing that the log does not have any more is missed. */
@@ -262,7 +246,7 @@ export class Destinations {
     if (samplesBefore !== null) return samplesBefore
     // What is on its way to the disk is counted already, and can be read when it is there.
     if (log.lastLsn > log.committedLsn) await log.commit().catch(() => undefined)
-    return (await blockFrom(log, position))?.samplesBefore ?? totals.samples
+    return (await blockFrom(log, position))?.samplesBefore ?? totals.samples.sum
   }
 
   /** When the log is nearly full, its oldest segment goes, whoever still lacks it. */
@@ -280,11 +264,11 @@ export class Destinations {
     const lane = this.#lanes.get(name)
     if (lane !== undefined) await this.#stopLane(lane)
     this.#lanes.delete(name)
-    const { cursor, quarantine, samplesDone } = this.#files.get(name)!
+    const { cursor, quarantine, done } = this.#files.get(name)!
     this.#files.delete(name)
     this.#parts.cursors.delete(name)
     await quarantine.close()
-    this.#parked.park(name, cursor, samplesDone)
+    this.#parked.park(name, cursor, done.sum)
   }
 
   async #close(name: string): Promise<void> {

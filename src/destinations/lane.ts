@@ -4,22 +4,27 @@ import type { DestinationConfig } from '../config/config.ts'
 import { createRemoteWrite2Decoder } from '../decode/remote-write-2.ts'
 import { Delivery } from '../deliver.ts'
 import { Destination } from '../forward/destination.ts'
-import type { Place } from '../forward/gap.ts'
+import type { Hole, Place } from '../forward/gap.ts'
 import { LookAhead } from '../forward/look-ahead.ts'
 import { createPost, type Post } from '../forward/post.ts'
 import type { Refused } from '../forward/refused.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
+import type { Tally } from '../model/tally.ts'
 import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
 import { blockFrom } from '../persist/block-search.ts'
 import type { Quarantine, QuarantineEntry } from '../persist/quarantine.ts'
+import type { LogRecord } from '../persist/reader.ts'
+import { samplesBefore, totalsBefore } from '../persist/totals.ts'
 import type {
   DestinationStatus,
+  Flow,
   QuarantineSource,
   Replayed,
   RewindSource,
   Rewound,
 } from '../status/sources.ts'
+import { Account } from './account.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { headOf } from './open-quarantine.ts'
 import { Outgoing } from './outgoing.ts'
@@ -42,15 +47,9 @@ export class Lane implements QuarantineSource, RewindSource {
   #delivery: Delivery
   readonly #quarantine: Quarantine
   readonly #stopping = new AbortController()
-  /** Of all samples that ever were in the log, those that need not be delivered any more. */
-  #samplesDone: number
+  readonly #account: Account
   /** Blocks up to here may have been delivered before, by a process that has crashed since. */
   #inDoubtUpTo: number
-  #damagedSamples = 0
-  #evictedSamples = 0
-  #rewoundSamples = 0
-  readonly #samplesAtStart: number
-  readonly #quarantinedAtStart: number
   /** One person's wish after the other. */
   #wishes: Promise<unknown> = Promise.resolve()
 
@@ -61,10 +60,7 @@ export class Lane implements QuarantineSource, RewindSource {
     this.#config = config
     this.#parts = parts
     this.#quarantine = parts.quarantine
-    this.#samplesDone = parts.samplesDone
     this.#inDoubtUpTo = parts.log.lastLsn
-    this.#samplesAtStart = parts.totals.samples
-    this.#quarantinedAtStart = samplesOf(this.#quarantine.held)
     const headers = { ...config.headers }
     const timeoutMs = config.remoteTimeoutMs
     const post = parts.post ?? createPost
@@ -84,9 +80,16 @@ export class Lane implements QuarantineSource, RewindSource {
       rules: config.relabelRules,
       key,
       destination: this.#destination,
-      onUnreadable: ({ counts, number }) => this.#loseDamaged(samplesOf(counts), number, number),
+      onUnreadable: (block) => this.#loseUnreadable(block),
     })
-    this.#ahead = this.#aheadFrom(parts.cursor.position, parts.samplesDone)
+    this.#account = new Account({
+      totals: parts.totals,
+      done: parts.done,
+      quarantine: this.#quarantine.tallies,
+      destination: this.#destination.tallies,
+      dropped: this.#outgoing.dropped,
+    })
+    this.#ahead = this.#aheadFrom(parts.cursor.position, parts.done.sum)
     this.#delivery = this.#startDelivery()
   }
 
@@ -96,9 +99,9 @@ export class Lane implements QuarantineSource, RewindSource {
       from: { number, samplesBefore },
       clock: this.#parts.clock,
       newestFirstWithinMs: catchUp === 'newest_first' ? outOfOrderWindowMs : 0,
-      onDamage: (samples, fromBlock, toBlock) => {
-        this.#samplesDone += samples
-        this.#loseDamaged(samples, fromBlock, toBlock)
+      onDamage: ({ cluster, ...hole }) => {
+        this.#account.lose(hole.samples, cluster)
+        this.#tellDamaged(hole)
       },
     })
   }
@@ -110,14 +113,12 @@ export class Lane implements QuarantineSource, RewindSource {
       cursor,
       ahead: this.#ahead,
       clock,
-      decodeBlock: (record) => (record.type === BLOCK_RECORD ? decodeBlock(record.payload) : null),
+      decodeBlock: (record) => this.#decode(record),
       deliver: (block, signal) =>
         this.#outgoing.deliver(block, signal, block.number <= this.#inDoubtUpTo),
       inFlightMax: () => this.#destination.inFlightMax,
       merge: this.#parts.merge,
-      onDelivered: ({ counts }) => {
-        this.#samplesDone += samplesOf(counts)
-      },
+      onDelivered: ({ cluster, counts }) => this.#account.settle(cluster, samplesOf(counts)),
       onCheckpoint,
       onError: (error) => {
         const message = 'delivery failed by a fault of the gateway'
@@ -128,10 +129,23 @@ export class Lane implements QuarantineSource, RewindSource {
     return delivery
   }
 
-  #loseDamaged(samples: number, fromBlock: number, toBlock: number): void {
-    this.#damagedSamples += samples
+  #decode(record: Pick<LogRecord, 'type' | 'payload'>): Block | null {
+    if (record.type === BLOCK_RECORD) return decodeBlock(record.payload)
+    const totals = totalsBefore(record)
+    if (totals !== null) this.#account.findOwners(totals.samples, this.#ahead.samples)
+    return null
+  }
+
+  /** It is delivered for all that the rest knows. */
+  #loseUnreadable({ cluster, counts, number }: Block): void {
+    const samples = samplesOf(counts)
+    this.#account.damaged.add(cluster, samples)
+    this.#tellDamaged({ samples, fromBlock: number, toBlock: number })
+  }
+
+  #tellDamaged(hole: Omit<Hole, 'cluster'>): void {
     const reason = 'these blocks are damaged, or not in the log any more'
-    this.#parts.losses.tell({ kind: 'damaged', samples, fromBlock, toBlock, reason })
+    this.#parts.losses.tell({ kind: 'damaged', ...hole, reason })
   }
 
   /** Whether it runs as this says. */
@@ -141,7 +155,8 @@ export class Lane implements QuarantineSource, RewindSource {
 
   status(): DestinationStatus {
     const { name, url } = this.#config
-    const { totals, watch, samplesDone } = this.#parts
+    const { totals, watch } = this.#parts
+    const { damaged, evicted, waitingSamples } = this.#account
     const { protocol, state, reason, retries, inFlightMax } = this.#destination
     const { forwarded, refused, maybeStored, unsupported } = this.#destination
     const { held, discarded, size } = this.#quarantine
@@ -160,16 +175,22 @@ export class Lane implements QuarantineSource, RewindSource {
       quarantined: { ...held },
       quarantineEntries: size,
       discarded: { ...discarded },
-      keptSamples: totals.samples - this.#samplesAtStart,
-      waitingAtStart: this.#samplesAtStart - samplesDone,
-      quarantinedAtStart: this.#quarantinedAtStart,
-      rewoundSamples: this.#rewoundSamples,
-      damagedSamples: this.#damagedSamples,
-      evictedSamples: this.#evictedSamples,
-      droppedSamples: this.#outgoing.droppedSamples,
-      waitingSamples: totals.samples - this.#samplesDone,
+      damagedSamples: damaged.sum,
+      evictedSamples: evicted.sum,
+      droppedSamples: this.#outgoing.dropped.sum,
+      waitingSamples,
       ...waitingOf(this.#ahead, totals, watch),
     }
+  }
+
+  /** What became of the samples of each cluster. */
+  flows(): Flow[] {
+    return this.#account.flows(this.#ahead.samples)
+  }
+
+  /** Of all samples that ever were in the log, those that need not be delivered any more. */
+  get done(): Tally {
+    return this.#account.done
   }
 
   entries(): QuarantineEntry[] {
@@ -224,20 +245,19 @@ export class Lane implements QuarantineSource, RewindSource {
   }
 
   async #rewind(sinceMs: number): Promise<Rewound> {
-    const { log, watch } = this.#parts
+    const { log, watch, committed } = this.#parts
     const isRecent = ({ receivedMs, number }: Block) => watch.agoMs(receivedMs, number) <= sinceMs
     const first = await blockFrom(log, log.oldestLsn, isRecent)
     if (first === null) return { samples: 0, from: null }
     const { oldest, acknowledged } = this.#ahead
     // What was acknowledged behind one that was not is behind the cursor.
     const start: Place = oldest !== undefined && acknowledged < first.number ? oldest : first
-    if (this.#samplesDone <= start.samplesBefore) return { samples: 0, from: null }
+    if (this.#account.done.sum <= start.samplesBefore) return { samples: 0, from: null }
+    const done = await samplesBefore(log, committed, start.number, start.samplesBefore)
     let samples = 0
     await this.#restart(async () => {
       await this.#saveCursor(start)
-      samples = this.#samplesDone - start.samplesBefore
-      this.#rewoundSamples += samples
-      this.#samplesDone = start.samplesBefore
+      samples = this.#account.rewind(done)
       this.#ahead = this.#aheadFrom(start.number, start.samplesBefore)
     })
     return { samples, from: new Date(start.receivedMs).toISOString() }
@@ -247,14 +267,13 @@ export class Lane implements QuarantineSource, RewindSource {
     if (this.#ahead.acknowledged >= first.number) return
     await this.#restart(async (stopped) => {
       const missing = await stopped.missingBefore(first)
-      const { samples } = missing
+      const samples = missing.samples.sum
       const [fromBlock, toBlock] = [this.#ahead.acknowledged, first.number - 1]
       const reason = 'the log has reached storage.quota, and storage.on_full is drop_oldest'
       await this.#parts.losses.allow({ kind: 'evicted', samples, fromBlock, toBlock, reason })
       await this.#saveCursor(first)
       stopped.dropBefore(first, missing)
-      this.#samplesDone += samples
-      this.#evictedSamples += samples
+      this.#account.evict(missing.samples)
     })
   }
 

@@ -3,6 +3,7 @@ import type { Destination } from '../forward/destination.ts'
 import type { Block } from '../model/block.ts'
 import { noCounts, samplesOf } from '../model/counts.ts'
 import type { DigestKey } from '../model/identity.ts'
+import { Tally } from '../model/tally.ts'
 import { Relabeler } from '../relabel/relabeler.ts'
 import type { RelabelRule } from '../relabel/rule.ts'
 
@@ -21,7 +22,8 @@ export type OutgoingParts = {
  * A class, because of what it counts.
  */
 export class Outgoing {
-  droppedSamples = 0
+  /** Samples of series that the rules drop. */
+  readonly dropped = new Tally()
   readonly #parts: OutgoingParts
   readonly #relabeler: Relabeler | null
 
@@ -42,7 +44,7 @@ export class Outgoing {
     }
     const left = relabelled.block
     const delivered = left === null ? nothing() : await destination.deliver(left, signal, wasSent)
-    this.droppedSamples += samplesOf(relabelled.dropped)
+    this.dropped.add(block.cluster, samplesOf(relabelled.dropped))
     return delivered
   }
 }

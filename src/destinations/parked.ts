@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
-import type { BlockTotals } from '../persist/block-writer.ts'
 import type { Cursor } from '../persist/cursor.ts'
 import type { Ledger } from '../persist/ledger.ts'
 import type { Log } from '../persist/log.ts'
 import type { Retention } from '../persist/retention.ts'
+import type { BlockTotals } from '../persist/totals.ts'
 import type { ParkedStatus } from '../status/sources.ts'
 import { Losses } from './losses.ts'
 
@@ -102,6 +102,6 @@ export class ParkedDestinations {
   }
 
   #waitingOf({ samplesDone }: Parked): number {
-    return this.#parts.totals.samples - samplesDone
+    return this.#parts.totals.samples.sum - samplesDone
   }
 }

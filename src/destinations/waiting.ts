@@ -1,6 +1,6 @@
 import type { ClockWatch } from '../base/clock-watch.ts'
 import type { LookAhead } from '../forward/look-ahead.ts'
-import type { BlockTotals } from '../persist/block-writer.ts'
+import type { BlockTotals } from '../persist/totals.ts'
 import type { DestinationStatus } from '../status/sources.ts'
 
 /** What lies in the log, acknowledged by nobody, and for how long the oldest of it has. */

@@ -48,6 +48,12 @@ export class ClusterQueue {
     return [this.line, this.fresh]
   }
 
+  /** Samples that were read and are not acknowledged. */
+  get samples(): number {
+    const inGaps = this.gaps.reduce((sum, { samples }) => sum + samples, 0)
+    return this.line.samples + this.fresh.samples + inGaps
+  }
+
   get isBehind(): boolean {
     return this.gaps.length > 0
   }

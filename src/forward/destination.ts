@@ -4,6 +4,7 @@ import { type Batch, createBatch } from '../model/batch.ts'
 import type { Block } from '../model/block.ts'
 import { add, atMost, type Counts, isNothing, minus, noCounts, samplesOf } from '../model/counts.ts'
 import { seriesText } from '../model/series-text.ts'
+import { Tally } from '../model/tally.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import { decompressInto, snappy } from '../wire/snappy.ts'
 import { hasTaken, type Protocol } from './answer.ts'
@@ -54,6 +55,8 @@ export class Destination {
   readonly unsupported: Counts = noCounts()
   /** Of the refused, what the receiver probably had from an attempt before. */
   readonly maybeStored: Counts = noCounts()
+  /** The same of samples, by cluster. */
+  readonly tallies = { forwarded: new Tally(), maybeStored: new Tally(), unsupported: new Tally() }
   readonly #courier: Courier
   readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
@@ -114,11 +117,14 @@ export class Destination {
     job.maybeStored = wasSent
     await this.#deliverMessage(job, block.message, block.counts)
     for (const loss of job.losses) await this.#keepLoss(block, loss, signal)
-    for (const loss of job.losses) if (isProbablyStored(loss)) add(this.maybeStored, loss.lost)
+    const { cluster } = block
+    for (const loss of job.losses) {
+      if (isProbablyStored(loss)) this.#count('maybeStored', cluster, loss.lost)
+    }
     const delivery = job.result()
-    add(this.forwarded, delivery.forwarded)
+    this.#count('forwarded', cluster, delivery.forwarded)
     add(this.refused, delivery.refused)
-    add(this.unsupported, delivery.unsupported)
+    this.#count('unsupported', cluster, delivery.unsupported)
     for (const event of job.events()) this.#onEvent(event)
     return delivery
   }
@@ -135,9 +141,14 @@ export class Destination {
     const refused = noCounts()
     for (const loss of job.losses) add(refused, loss.lost)
     const left = atMost(refused, lost)
-    add(this.forwarded, minus(lost, left))
+    this.#count('forwarded', part.cluster, minus(lost, left))
     const [first] = job.losses
     return first === undefined || isNothing(left) ? null : { ...first, lost: left }
+  }
+
+  #count(what: keyof Destination['tallies'], cluster: string, counts: Counts): void {
+    add(this[what], counts)
+    this.tallies[what].add(cluster, samplesOf(counts))
   }
 
   /** What 1.0 cannot carry would never arrive, and exemplars alone are not worth the room. */

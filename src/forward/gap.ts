@@ -1,5 +1,6 @@
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
+import { Tally, UNKNOWN_CLUSTER } from '../model/tally.ts'
 
 /** Where a block lies in the log, and what lies before it. */
 export type Place = Pick<
@@ -41,25 +42,46 @@ export type Gap = {
   bytes: number
 }
 
+/** So many samples were in blocks of these numbers that are not in the log any more. */
+export type Hole = {
+  samples: number
+  fromBlock: number
+  toBlock: number
+  /** Null when they may be anybody's. */
+  cluster: string | null
+}
+
 /**
  * What a destination does not have of blocks that are given up.
  *
  * A class, because of the sum.
  */
 export class Missing {
-  samples: number
+  readonly samples: Tally
   readonly inGaps = new Map<Gap, { samples: number; bytes: number }>()
 
-  constructor(samples: number) {
-    this.samples = samples
+  /** @param unread samples in blocks that were not read yet, nobody knows whose */
+  constructor(unread: number) {
+    this.samples = new Tally([[UNKNOWN_CLUSTER, unread]])
+  }
+
+  /** A block that is in memory. */
+  add({ cluster, counts }: Block): void {
+    this.samples.add(cluster, samplesOf(counts))
+  }
+
+  /** One of those that were not read yet. */
+  addUnread({ cluster, counts }: Block): void {
+    this.samples.move(UNKNOWN_CLUSTER, cluster, samplesOf(counts))
   }
 
   /** A block that lies in a gap. */
-  add(gap: Gap, { counts, message }: Block): void {
+  addInGap(gap: Gap, block: Block): void {
+    const { counts, message } = block
     const sum = this.inGaps.get(gap) ?? { samples: 0, bytes: 0 }
     sum.samples += samplesOf(counts)
     sum.bytes += message.length
     this.inGaps.set(gap, sum)
-    this.samples += samplesOf(counts)
+    this.add(block)
   }
 }

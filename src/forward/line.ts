@@ -19,6 +19,7 @@ export type Ahead = { readonly block: Block; isInFlight: boolean }
 export class Line {
   readonly #ahead: Ahead[] = []
   bytes = 0
+  samples = 0
 
   get blocks(): number {
     return this.#ahead.length
@@ -31,6 +32,7 @@ export class Line {
   add(block: Block): void {
     this.#ahead.push({ block, isInFlight: false })
     this.bytes += block.message.length
+    this.samples += samplesOf(block.counts)
   }
 
   get isDue(): boolean {
@@ -66,6 +68,7 @@ export class Line {
     for (const one of group) {
       this.#ahead.splice(this.#ahead.indexOf(one), 1)
       this.bytes -= one.block.message.length
+      this.samples -= samplesOf(one.block.counts)
     }
   }
 

@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
+import type { Tally } from '../model/tally.ts'
 import { ClusterQueue, GREED } from './cluster-queue.ts'
-import { type Gap, Missing, olderOf, type Place, placeBehind, placeOf } from './gap.ts'
+import { type Gap, type Hole, Missing, type Place, placeBehind, placeOf } from './gap.ts'
 import type { Ahead } from './line.ts'
 import { Room, type RoomLimits } from './room.ts'
 import { type Departure, Turns } from './turns.ts'
@@ -10,8 +11,8 @@ import { type Departure, Turns } from './turns.ts'
 export type LookAheadParts = {
   /** The oldest record that the destination does not have, and the samples in all before it. */
   from: Pick<Place, 'number' | 'samplesBefore'>
-  /** So many samples were in blocks of these numbers that are not there any more. */
-  onDamage: (samples: number, fromBlock: number, toBlock: number) => void
+  /** Something was in the log and is not there any more. */
+  onDamage: (hole: Hole) => void
   clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   /**
    * What comes while a backlog waits goes before it, as far as the receiver takes samples that
@@ -77,11 +78,7 @@ export class LookAhead {
 
   /** The oldest block that the destination does not have, or a place before it, if one was read. */
   get oldest(): Place | undefined {
-    let oldest: Place | undefined
-    for (const queue of this.#turns.queues) {
-      oldest = olderOf(oldest, queue.oldest(this.#swept))
-    }
-    return oldest
+    return this.#turns.oldest(this.#swept)
   }
 
   /** Everything before this LSN has been acknowledged. */
@@ -106,6 +103,11 @@ export class LookAhead {
     return this.#aheadOfOldestBytes() >= most && this.aheadOfCursorBytes >= most
   }
 
+  /** Samples that were read and are not acknowledged. */
+  get samples(): Tally {
+    return this.#turns.samples
+  }
+
   get isBehind(): boolean {
     return this.#turns.queues.some((queue) => queue.isBehind)
   }
@@ -114,7 +116,8 @@ export class LookAhead {
   read(block: Block): boolean {
     const { number, cluster, samplesBefore, bytesBefore, counts, message } = block
     const lost = samplesBefore - this.#end.samplesBefore
-    if (lost > 0) this.#parts.onDamage(lost, this.#end.number, number - 1)
+    const [fromBlock, toBlock] = [this.#end.number, number - 1]
+    if (lost > 0) this.#parts.onDamage({ samples: lost, fromBlock, toBlock, cluster: null })
     this.#end.number = number + 1
     this.#end.samplesBefore = samplesBefore + samplesOf(counts)
     this.#end.bytesBefore = bytesBefore + message.length
@@ -168,7 +171,7 @@ export class LookAhead {
       if (start.bytesBefore - swept.bytesBefore < SWEEP_BYTES) return null
     }
     for (const one of this.#turns.queues) {
-      if (swept !== null && one.isBehind && !one.isLeft) this.#close(one.advance(swept))
+      if (swept !== null && one.isBehind && !one.isLeft) this.#close(one, one.advance(swept))
       one.isLeft = one.isBehind && one.gaps[0]!.from.number < start.number
     }
     this.#swept = start
@@ -184,7 +187,7 @@ export class LookAhead {
 
   #takeAgain(queue: ClusterQueue, block: Block): boolean {
     if (queue.isLeft) return false
-    this.#close(queue.advance(block))
+    this.#close(queue, queue.advance(block))
     const gap = queue.gapAround(block)
     if (gap === undefined) return false
     if (!this.#room.isFor(queue.line, GREED) || !this.#mayRead(queue)) {
@@ -200,7 +203,7 @@ export class LookAhead {
   /** The sweep has come to `end`: whom it took along is behind no more. */
   endSweep(): void {
     for (const queue of this.#turns.queues) {
-      if (!queue.isLeft) this.#close(queue.gaps.splice(0))
+      if (!queue.isLeft) this.#close(queue, queue.gaps.splice(0))
     }
     this.#swept = null
   }
@@ -234,17 +237,18 @@ export class LookAhead {
     this.#swept = null
   }
 
-  /** What is missing of a block in the log, if it was passed over. */
+  /** What is missing of a block in the log, if it was passed over or not read yet. */
   countMissing(block: Block, missing: Missing): void {
     const gap = this.#queueOf(block.cluster).gapAround(block)
-    if (gap !== undefined) missing.add(gap, block)
+    if (block.number >= this.#end.number) missing.addUnread(block)
+    else if (gap !== undefined) missing.addInGap(gap, block)
   }
 
   /** What is missing before `first` of what is in memory or was not read yet. */
   missingBefore(first: Place): Missing {
     const missing = new Missing(Math.max(0, first.samplesBefore - this.#end.samplesBefore))
-    for (const line of this.#turns.queues.flatMap(({ lines }) => lines)) {
-      for (const { block } of line.before(first.number)) missing.samples += samplesOf(block.counts)
+    for (const line of this.#turns.lines) {
+      for (const { block } of line.before(first.number)) missing.add(block)
     }
     return missing
   }
@@ -257,9 +261,8 @@ export class LookAhead {
       this.#gapBytes -= bytes
     }
     if (this.#end.number < first.number) Object.assign(this.#end, placeOf(first))
-    for (const queue of this.#turns.queues) this.#close(queue.advance(first))
-    const lines = this.#turns.queues.flatMap((queue) => queue.lines)
-    return lines.flatMap((line) => {
+    for (const queue of this.#turns.queues) this.#close(queue, queue.advance(first))
+    return this.#turns.lines.flatMap((line) => {
       const dropped = line.before(first.number)
       line.remove(dropped)
       this.#room.free(dropped)
@@ -286,11 +289,12 @@ export class LookAhead {
   }
 
   /** What should have been in a gap and was not found is lost. */
-  #close(gaps: readonly Gap[]): void {
+  #close({ cluster }: ClusterQueue, gaps: readonly Gap[]): void {
     for (const { from, end, samples, bytes } of gaps) {
       this.#gapBytes -= bytes
       if (samples <= 0) continue
-      this.#parts.onDamage(samples, from.number, Math.min(end, this.#end.number) - 1)
+      const toBlock = Math.min(end, this.#end.number) - 1
+      this.#parts.onDamage({ samples, fromBlock: from.number, toBlock, cluster })
     }
   }
 }

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.ts'
+import { Tally } from '../model/tally.ts'
 import type { ClusterQueue } from './cluster-queue.ts'
+import { olderOf, type Place } from './gap.ts'
 import type { Ahead, Line } from './line.ts'
 
 /** What a cluster may send in its turn, in bytes as they lie in the log: two or three blocks. */
@@ -48,6 +50,21 @@ export class Turns {
 
   get queues(): readonly ClusterQueue[] {
     return this.#ring
+  }
+
+  get lines(): Line[] {
+    return this.#ring.flatMap(({ lines }) => lines)
+  }
+
+  /** Of all that was read and is not acknowledged; see `ClusterQueue`. */
+  oldest(swept: Place | null): Place | undefined {
+    let oldest: Place | undefined
+    for (const queue of this.#ring) oldest = olderOf(oldest, queue.oldest(swept))
+    return oldest
+  }
+
+  get samples(): Tally {
+    return new Tally(this.#ring.map(({ cluster, samples }) => [cluster, samples]))
   }
 
   /**

@@ -15,13 +15,16 @@ const FIXED_BYTES = 88
  *  8  fence <u64>
  * 16  samples <u32> │ histograms <u32> │ exemplars <u32> │ 0 <u32>
  * 32  min timestamp ms <f64> │ max timestamp ms <f64> │ received ms <f64>
- * 56  samples before <u64> │ bytes before <u64> │ number <u64> │ 0 <u64>
+ * 56  samples before <u64> │ bytes before <u64> │ number <u64> │ totals LSN <u64>
  * 88  cluster <utf-8> │ message <snappy, io.prometheus.write.v2.Request>
  * ```
  *
  * Returned in two parts, so that the message is not copied.
+ *
+ * @param totalsLsn number of the last totals record before it; 0 when there is none, and all
+ *   blocks before it are of its own cluster
  */
-export function encodeBlock(block: Block): Uint8Array[] {
+export function encodeBlock(block: Block, totalsLsn = 0): Uint8Array[] {
   const cluster = Buffer.from(block.cluster)
   const header = Buffer.alloc(FIXED_BYTES + cluster.length)
   header.writeUInt16LE(FORMAT, 0)
@@ -37,6 +40,7 @@ export function encodeBlock(block: Block): Uint8Array[] {
   writeNumber(header, block.samplesBefore, 56)
   writeNumber(header, block.bytesBefore, 64)
   writeNumber(header, block.number, 72)
+  writeNumber(header, totalsLsn, 80)
   header.set(cluster, FIXED_BYTES)
   return [header, block.message]
 }
@@ -66,6 +70,11 @@ export function decodeBlock(payload: Uint8Array): Block {
     bytesBefore: readNumber(header, 64),
     message: payload.subarray(messageAt),
   }
+}
+
+/** Of a block record; see `encodeBlock`. */
+export function totalsLsnOf(payload: Uint8Array): number {
+  return readNumber(Buffer.from(payload.buffer, payload.byteOffset, payload.length), 80)
 }
 
 function writeNumber(buffer: Buffer, value: number, at: number): void {

@@ -1,6 +1,7 @@
 import { assert } from '../base/errors.ts'
 import { copyOf } from '../base/memory.ts'
 import { add, type Counts, minus, noCounts, samplesOf } from '../model/counts.ts'
+import { Tally } from '../model/tally.ts'
 import type { Log } from './log.ts'
 import { type QuarantineHole, QuarantineHoles } from './quarantine-holes.ts'
 import type { LogRecord } from './reader.ts'
@@ -64,6 +65,8 @@ export class Quarantine {
   held: Counts = noCounts()
   /** Elements that have left it without having arrived. */
   readonly discarded: Counts = noCounts()
+  /** The same of samples, by cluster. */
+  readonly tallies = { held: new Tally(), discarded: new Tally() }
   /** Samples in all entries so far, also those that have left. */
   #samples = 0
 
@@ -146,7 +149,10 @@ export class Quarantine {
     if (known.length === 0) return []
     await this.#writeRemoved(known)
     const removed = known.flatMap((id) => this.#forget(id) ?? [])
-    if (!hasArrived) for (const { lost } of removed) add(this.discarded, lost)
+    for (const { cluster, lost } of hasArrived ? [] : removed) {
+      add(this.discarded, lost)
+      this.tallies.discarded.add(cluster, samplesOf(lost))
+    }
     await log.release(this.#oldestId)
     return removed
   }
@@ -202,6 +208,7 @@ export class Quarantine {
   #hold(entry: QuarantineEntry): void {
     this.#entries.set(entry.id, entry)
     add(this.held, entry.lost)
+    this.tallies.held.add(entry.cluster, samplesOf(entry.lost))
   }
 
   #forget(id: number): QuarantineEntry | undefined {
@@ -209,6 +216,7 @@ export class Quarantine {
     if (entry === undefined) return undefined
     this.#entries.delete(id)
     this.held = minus(this.held, entry.lost)
+    this.tallies.held.add(entry.cluster, -samplesOf(entry.lost))
     return entry
   }
 }

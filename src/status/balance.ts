@@ -1,5 +1,5 @@
 import { samplesOf } from '../model/counts.ts'
-import type { DestinationStatus, MetricSources } from './sources.ts'
+import type { Flow, MetricSources } from './sources.ts'
 
 /** Samples, histograms among them, since the start. Each difference is 0 when nothing is lost. */
 export type Balance = IntakeBalance & {
@@ -20,30 +20,12 @@ export type IntakeBalance = {
 
 export type ClusterBalance = IntakeBalance & { name: string }
 
-export type DestinationBalance = {
-  name: string
-  /** Since forwarding to it began, at the start or by a reload. */
-  kept: number
-  /** Left over from before. */
-  waitingAtStart: number
-  quarantinedAtStart: number
-  /** Acknowledged once, and sent again at somebody's word. */
-  rewound: number
-  forwarded: number
-  /** Refused as late when they were sent once more, after a crash or a rewind. */
-  maybeStored: number
-  unsupported: number
-  quarantined: number
-  /** Taken out of quarantine without having arrived. */
-  discarded: number
-  /** In blocks that the disk has lost. */
-  damaged: number
-  /** Made room for newer ones. */
-  evicted: number
-  /** Of series that the rules for it drop. */
-  dropped: number
-  waiting: number
-  difference: number
+/** From the log on; the same for all clusters together and for each. */
+type FlowBalance = Omit<Flow, 'cluster'> & { name: string; difference: number }
+
+export type DestinationBalance = FlowBalance & {
+  /** From the network to this destination: the difference is that of the whole way. */
+  clusters: (FlowBalance & Pick<IntakeBalance, 'received' | 'duplicates' | 'rejected' | 'undone'>)[]
 }
 
 /**
@@ -57,10 +39,14 @@ export function balanceOf(sources: MetricSources): Balance {
   const rejected = sources.rejectedSamples()
   const undone = sources.undoneSamples()
   const kept = sources.keptSamples()
+  const clusters = clusterBalances(sources)
   return {
     ...withDifference({ received, duplicates, rejected, undone, kept }),
-    clusters: clusterBalances(sources),
-    destinations: Array.from(sources.destinations(), destinationBalance),
+    clusters,
+    destinations: Array.from(sources.flows(), ([name, flows]) => ({
+      ...flowBalance(name, sumOf(flows)),
+      clusters: wholeWays(clusters, flows),
+    })),
   }
 }
 
@@ -77,21 +63,36 @@ function clusterBalances(sources: MetricSources): ClusterBalance[] {
   })
 }
 
-function destinationBalance(status: DestinationStatus): DestinationBalance {
-  const { name, waitingAtStart, quarantinedAtStart, rewoundSamples: rewound } = status
-  const forwarded = samplesOf(status.forwarded)
-  const maybeStored = samplesOf(status.maybeStored)
-  const unsupported = samplesOf(status.unsupported)
-  const quarantined = samplesOf(status.quarantined)
-  const discarded = samplesOf(status.discarded)
-  const { keptSamples: kept, damagedSamples: damaged, evictedSamples: evicted } = status
-  const { droppedSamples: dropped, waitingSamples: waiting } = status
-  const owed = waitingAtStart + quarantinedAtStart + rewound + kept
-  const settled =
-    forwarded + maybeStored + unsupported + quarantined + discarded + damaged + evicted + dropped
-  return {
-    ...{ name, kept, waitingAtStart, quarantinedAtStart, rewound, forwarded, maybeStored },
-    ...{ unsupported, quarantined, discarded, damaged, evicted, dropped, waiting },
-    difference: owed - settled - waiting,
+/** Of every cluster that has sent something or has something on its way. */
+function wholeWays(clusters: readonly ClusterBalance[], flows: readonly Flow[]) {
+  const intakes = new Map(clusters.map((one) => [one.name, one]))
+  const ways = new Map(flows.map((flow) => [flow.cluster, flow]))
+  return Array.from(new Set([...intakes.keys(), ...ways.keys()]), (name) => {
+    const intake = intakes.get(name) ?? withDifference(NOTHING)
+    const { difference, ...flow } = flowBalance(name, ways.get(name) ?? sumOf([]))
+    const { received, duplicates, rejected, undone } = intake
+    const whole = { received, duplicates, rejected, undone, ...flow }
+    return { ...whole, difference: intake.difference + difference }
+  })
+}
+
+const NOTHING = { received: 0, duplicates: 0, rejected: 0, undone: 0, kept: 0 }
+
+function flowBalance(name: string, { cluster: _, ...flow }: Flow): FlowBalance {
+  const { kept, waitingAtStart, quarantinedAtStart, rewound, ...went } = flow
+  const owed = kept + waitingAtStart + quarantinedAtStart + rewound
+  const known = Object.values(went).reduce((sum, samples) => sum + samples, 0)
+  return { name, ...flow, difference: owed - known }
+}
+
+function sumOf(flows: readonly Flow[]): Flow {
+  const sum: Flow = {
+    ...{ cluster: '', kept: 0, waitingAtStart: 0, quarantinedAtStart: 0, rewound: 0 },
+    ...{ forwarded: 0, maybeStored: 0, unsupported: 0, quarantined: 0, discarded: 0 },
+    ...{ damaged: 0, evicted: 0, dropped: 0, waiting: 0 },
   }
+  for (const { cluster: _, ...flow } of flows) {
+    for (const [part, samples] of Object.entries(flow)) sum[part as keyof typeof flow] += samples
+  }
+  return sum
 }

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
 import { samplesOf } from '../model/counts.ts'
-import { balanceOf } from './balance.ts'
+import { type Balance, balanceOf } from './balance.ts'
 import { counters, gauge, gauges, type Point } from './registry.ts'
 import type { DestinationStatus, MetricSources } from './sources.ts'
 
@@ -129,13 +129,40 @@ function registerBalance(registry: Registry, sources: MetricSources): void {
   gauges(
     registry,
     'sluice_balance_difference_samples',
-    'Samples that a destination was to get, less those of which it is known what became of them.',
-    {
-      labels: ['destination'],
-      read: () =>
-        balanceOf(sources).destinations.map(({ name, difference }): Point => {
-          return [{ destination: name }, difference]
-        }),
-    },
+    'Samples of a cluster of which nobody knows what became between the network and a destination.',
+    { labels: ['cluster', 'destination'], read: () => wholeWays(sources, differenceOf) },
   )
+  gauges(
+    registry,
+    'sluice_balance_samples',
+    'Samples of a cluster on their way to a destination, by what became of them; zeros are left out.',
+    { labels: ['cluster', 'destination', 'part'], read: () => wholeWays(sources, partsOf) },
+  )
+}
+
+type Way = Balance['destinations'][number]['clusters'][number]
+
+function wholeWays(sources: MetricSources, of: (way: Way) => readonly Point[]): Point[] {
+  return balanceOf(sources).destinations.flatMap(({ name: destination, clusters }) =>
+    clusters.flatMap((way) =>
+      of(way).map(([labels, value]): Point => {
+        return [{ cluster: way.name, destination, ...labels }, value]
+      }),
+    ),
+  )
+}
+
+function differenceOf({ difference }: Way): Point[] {
+  return [[{}, difference]]
+}
+
+/** With thousands of clusters most of it is zeros. */
+function partsOf({ name: _, difference: __, ...parts }: Way): Point[] {
+  return Object.entries(parts)
+    .filter(([, samples]) => samples !== 0)
+    .map(([part, samples]): Point => [{ part: part.replace(/[A-Z]/g, inSnakeCase) }, samples])
+}
+
+function inSnakeCase(letter: string): string {
+  return `_${letter.toLowerCase()}`
 }

@@ -34,6 +34,8 @@ export type MetricSources = {
   /** How much memory request bodies may take. */
   bodyBytesMax: () => number
   destinations: () => Iterable<DestinationStatus>
+  /** By destination: what became of the samples of each cluster. */
+  flows: () => ReadonlyMap<string, readonly Flow[]>
   parked: () => Iterable<ParkedStatus>
   /** How often the wall clock was set, and by how much altogether. */
   clockJumps: () => { count: number; seconds: number }
@@ -79,13 +81,6 @@ export type DestinationStatus = {
   retries: number
   /** Requests that are sent at once at most, as it does the destination good. */
   inFlightMax: number
-  /** Samples that were written to the log since forwarding to this one began. */
-  keptSamples: number
-  /** Those that it had to get then, and those in its quarantine. */
-  waitingAtStart: number
-  quarantinedAtStart: number
-  /** Samples that were acknowledged and are sent again at somebody's word. */
-  rewoundSamples: number
   /** Samples of blocks that the log has lost. */
   damagedSamples: number
   /** Samples that made room for newer ones, because the configuration says so. */
@@ -97,6 +92,36 @@ export type DestinationStatus = {
   waitingBytes: number
   /** How long the oldest of them has been here; 0 when none waits. */
   oldestWaitingSeconds: number
+}
+
+/**
+ * Samples of one cluster on their way to one destination, histograms among them, since forwarding
+ * to it began, at the start or by a reload.
+ */
+export type Flow = {
+  /** Empty: nobody knows whose they were. */
+  cluster: string
+  /** Written to the log since then. */
+  kept: number
+  /** Left over from before. */
+  waitingAtStart: number
+  quarantinedAtStart: number
+  /** Acknowledged once, and sent again at somebody's word. */
+  rewound: number
+  forwarded: number
+  /** Refused as late when they were sent once more, after a crash or a rewind. */
+  maybeStored: number
+  unsupported: number
+  quarantined: number
+  /** Taken out of quarantine without having arrived. */
+  discarded: number
+  /** In blocks that the disk has lost. */
+  damaged: number
+  /** Made room for newer ones. */
+  evicted: number
+  /** Of series that the rules for it drop. */
+  dropped: number
+  waiting: number
 }
 
 /** A destination that is not configured any more, for which the log keeps what it lacks. */

@@ -40,7 +40,7 @@ test('with rules, what cannot be read does not go out, and is told', async () =>
   const { outgoing, unreadable } = outgoingOf([DROP], async (block) => void sent.push(block))
   expect(await outgoing.deliver(GARBAGE, signal, false)).toEqual(delivered(0))
   expect([sent, unreadable]).toEqual([[], [GARBAGE]])
-  expect(outgoing.droppedSamples).toBe(0)
+  expect(outgoing.dropped.sum).toBe(0)
 })
 
 test('what is dropped counts when the rest is there, and not for a delivery that was broken off', async () => {
@@ -50,8 +50,8 @@ test('what is dropped counts when the rest is there, and not for a delivery that
   })
   const block = blockOf(manySeries(3))
   await expect(outgoing.deliver(block, signal, false)).rejects.toThrow('stopping')
-  expect(outgoing.droppedSamples).toBe(0)
+  expect(outgoing.dropped.sum).toBe(0)
   fails = false
   expect(await outgoing.deliver(block, signal, false)).toEqual(delivered(2))
-  expect(outgoing.droppedSamples).toBe(1)
+  expect(outgoing.dropped.sum).toBe(1)
 })

@@ -20,6 +20,8 @@ import type { Life, SimulatedClock } from './clock.ts'
 import { idsOf, type SampleId, type SimulatedReceiver, seriesOf } from './receiver.ts'
 
 export const DATA = '/data'
+/** A few blocks. */
+const TOTALS_EVERY_BYTES = 1_000
 
 /** Used between two awaits only, so that all processes can share it. */
 let shared: Batch | undefined
@@ -34,7 +36,7 @@ export type World = {
 /** A gateway without threads and sockets: everything between a push that was read and a request. */
 export type SimulatedProcess = {
   /** Rejects with the log's trouble as the gateway's start does. */
-  push(body: Uint8Array): Promise<Outcome>
+  push(body: Uint8Array, cluster?: string): Promise<Outcome>
   balance(): Balance
   /** What lies in quarantine. */
   quarantined(): Promise<SampleId[]>
@@ -72,6 +74,7 @@ export async function startProcess(
     log: createLogger({ level: 'silent' }),
     loadConfig: async () => config,
     lock: async () => ({ release: async () => {} }),
+    totalsEveryBytes: TOTALS_EVERY_BYTES,
     post: () => world.receiver.post(life),
   }
   const stops: (() => Promise<unknown>)[] = []
@@ -109,8 +112,8 @@ export async function startProcess(
     const sources = sourcesOf(store, { ...own, ...unused }, far)
     const central = () => far.byName.get('central')!
     return {
-      push: async (body) => {
-        const push = { sender: { cluster: 'default' }, protocol: 'rw2' as const, body }
+      push: async (body, cluster = 'default') => {
+        const push = { sender: { cluster }, protocol: 'rw2' as const, body }
         const digest = reading.digest(push)
         const known = ingest.withoutReading(digest, push.sender)
         if (known !== null) return known

@@ -17,6 +17,8 @@ export type Plan = {
   speaks2: boolean
   /** The log is so small that segments come and go. */
   isSmall: boolean
+  /** Each sender is a cluster of its own, but for a replica. */
+  hasClusters: boolean
   lastsMs: number
 }
 
@@ -37,6 +39,7 @@ export function planOf(seed: number): Plan {
     isSmall: chance(0.5),
     // Long enough for the hold window and the saved table, or short.
     lastsMs: chance(0.1) ? 720_000 : 15_000,
+    hasClusters: chance(0.5),
   }
 }
 
@@ -111,10 +114,14 @@ function seriesOf(name: string, count: number, rows: readonly Row[]): SeriesLite
 }
 
 /** Until it is acknowledged, as Prometheus does; now and then the sender itself gives up. */
-async function push({ simulation, isOver }: State, series: SeriesLiteral[]): Promise<void> {
+async function push(
+  { simulation, isOver, plan }: State,
+  series: SeriesLiteral[],
+  cluster: string,
+): Promise<void> {
   const { clock, random } = simulation
   for (;;) {
-    const answer = await simulation.push(series)
+    const answer = await simulation.push(series, plan.hasClusters ? cluster : 'default')
     if (answer !== null || (random() < 0.1 && !isOver)) return
     await clock.world.sleep(30 + random() * 500)
   }
@@ -125,7 +132,7 @@ async function first(state: State): Promise<void> {
   for (let value = 0; !state.isOver; value++) {
     const row = { timestamp: clock.world.nowMs(), value }
     state.rows.push(row)
-    await push(state, seriesOf('shared', 1 + Math.floor(random() * 3), [row]))
+    await push(state, seriesOf('shared', 1 + Math.floor(random() * 3), [row]), 'shared')
     await clock.world.sleep(100 + random() * state.plan.lastsMs * 0.04)
   }
 }
@@ -137,7 +144,7 @@ async function replica(state: State): Promise<void> {
     await clock.world.sleep(200 + random() * state.plan.lastsMs * 0.06)
     const rows = state.rows.slice(done, done + 1 + Math.floor(random() * 3))
     done += rows.length
-    if (rows.length > 0) await push(state, seriesOf('shared', 2, rows))
+    if (rows.length > 0) await push(state, seriesOf('shared', 2, rows), 'shared')
   }
 }
 
@@ -149,7 +156,7 @@ async function lonely(state: State): Promise<void> {
     const series = seriesOf('lonely', 1 + Math.floor(random() * 4), [row])
     const labels = { __name__: 'bad', [POISON]: 'yes' }
     if (state.plan.isPoisoned && random() < 0.2) series.push({ labels, samples: [row] })
-    await push(state, series)
+    await push(state, series, 'lonely')
     await clock.world.sleep(50 + random() * state.plan.lastsMs * 0.03)
   }
 }

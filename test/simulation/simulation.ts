@@ -111,13 +111,13 @@ export class Simulation implements World {
   }
 
   /** Whether it was acknowledged as a whole; null when there was no answer. */
-  async push(series: readonly SeriesLiteral[]): Promise<boolean | null> {
+  async push(series: readonly SeriesLiteral[], cluster?: string): Promise<boolean | null> {
     const { process } = this
     if (process === null) return null
     const body = snappy.compress(rw2Of(series))
     const ids = idsOf(seriesOf('rw2', body))
     this.tell(`push ${ids.join(' ')}`)
-    const outcome = await Promise.race([process.push(body), this.#died.promise])
+    const outcome = await Promise.race([process.push(body, cluster), this.#died.promise])
     this.tell(`${outcome?.kind ?? 'no answer'} ${ids.join(' ')}`)
     if (outcome === null || outcome.kind === 'backlogged') return null
     if (outcome.kind !== 'accepted') return false
@@ -160,7 +160,13 @@ export class Simulation implements World {
     if (told < lost.length) expect(lost, 'lost without a word').toEqual([])
     const balance = process.balance()
     expect(balance.difference, JSON.stringify(balance)).toBe(0)
-    expect(balance.destinations[0]!.difference, JSON.stringify(balance)).toBe(0)
+    const [central] = balance.destinations
+    for (const { difference, waiting } of [central!, ...central!.clusters]) {
+      expect({ difference, waiting }, JSON.stringify(balance)).toEqual({
+        difference: 0,
+        waiting: 0,
+      })
+    }
     expect(this.receiver.unexplained, 'sent again for no reason').toEqual([])
     expect(this.disk.offences).toEqual([])
   }

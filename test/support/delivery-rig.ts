@@ -77,7 +77,7 @@ export class DeliveryRig {
       newestFirstWithinMs,
       from: this.cursor,
       clock: this.#clock,
-      onDamage: (samples) => {
+      onDamage: ({ samples }) => {
         this.samplesDone += samples
       },
     })
@@ -156,10 +156,10 @@ export class DeliveryRig {
     const first = this.blocks[number - 1]!
     const missing = await this.delivery.missingBefore(first)
     this.delivery.dropBefore(first, missing)
-    this.samplesDone += missing.samples
+    this.samplesDone += missing.samples.sum
     this.saveCursor()
     this.resume()
-    return missing.samples
+    return missing.samples.sum
   }
 
   /** Lets so much time pass; whoever sleeps wakes up. */

@@ -121,6 +121,9 @@ ${options.yaml ?? ''}`
   return own
 }
 
+type Parts = { [part: string]: number }
+const UNSETTLED = ['waiting', 'quarantined', 'damaged', 'evicted', 'difference']
+
 /**
  * Waits until everything has arrived at every destination, and nothing is missing, lost or set
  * aside in the books of the gateway.
@@ -131,10 +134,10 @@ export async function expectGatewayBalanced({ admin }: TestGateway): Promise<voi
     return [
       difference,
       ...clusters.map((one: { difference: number }) => one.difference),
-      ...destinations.map((one: { [part: string]: number }) =>
-        ['waiting', 'quarantined', 'damaged', 'evicted', 'difference'].map((part) => one[part]),
+      ...destinations.flatMap((one: Parts & { clusters: Parts[] }) =>
+        [one, ...one.clusters].flatMap((each) => UNSETTLED.map((part) => each[part])),
       ),
-    ].flat()
+    ]
   }
   await expect
     .poll(async () => new Set(await unsettled()), { timeout: 15_000 })

@@ -25,10 +25,14 @@ export type SluiceProcess = {
 /** Waits until everything has arrived, and nothing is missing in the books of the gateway. */
 export async function expectBalanced({ admin }: SluiceProcess): Promise<void> {
   const balance = async () => JSON.parse(await (await fetch(`${admin}/api/v1/balance`)).text())
+  const nothing = { waiting: 0, damaged: 0, quarantined: 0, difference: 0 }
   await expect.poll(balance, { timeout: 10_000 }).toMatchObject({
     difference: 0,
-    destinations: [{ waiting: 0, damaged: 0, quarantined: 0, difference: 0 }],
+    destinations: [nothing],
   })
+  for (const cluster of (await balance()).destinations[0].clusters) {
+    expect(cluster).toMatchObject(nothing)
+  }
 }
 
 export async function startSluice(
