@@ -41,7 +41,7 @@ export type Verdict =
   | { kind: 'delivered'; lost: Counts }
   /** The good part is stored and `lost` is not: never send it again. */
   | { kind: 'partial'; lost: Counts; reason: string }
-  /** It does not speak 2.0: send the same as 1.0, at once. */
+  /** It does not speak this version: send the same in the other one. */
   | { kind: 'fallback'; reason: string; maybeStored: boolean }
   /** Nothing is stored, and never will be while its bad part is in it. */
   | { kind: 'rejected'; reason: string }
@@ -93,9 +93,7 @@ export function classify(answer: Answer, context: AnswerContext): Verdict {
       return refusal(answer, context, reason)
     case 415:
       // Prometheus 3.5 answers 415 to a 2.0 request that its flags forbid, and stores it too.
-      return context.protocol === 'rw2'
-        ? { kind: 'fallback', reason, maybeStored: true }
-        : { kind: 'paused', reason }
+      return { kind: 'fallback', reason, maybeStored: context.protocol === 'rw2' }
     default:
       return { kind: 'paused', reason }
   }

@@ -24,12 +24,6 @@ type Retry = Extract<Verdict, { kind: 'retry' }>
 
 /** So many failures with no answer between them mean that the receiver is down. */
 const DOWN_FAILURES = 5
-/** So many blocks that are refused as a whole, and nothing that is not, mean a wrong receiver. */
-const WRONG_BLOCKS = 3
-/** A block is doubted so often before the receiver is asked by an empty request. */
-const DOUBTS_BEFORE_ASKING = 4
-/** Earlier than any request. */
-const BEFORE_ALL = -1
 /** Blocks that may have left their place to others at a time: memory holds them all. */
 const ASIDE_MAX = 32
 /** A request fails so often while others pass before it is suspected. About four seconds. */
@@ -67,8 +61,6 @@ export class Courier {
   #failures = 0
   /** Jobs of such failures that speak against the job first of all: one is one, however often. */
   readonly #suspects = new Set<Job>()
-  /** Jobs that were refused as a whole, while nothing was taken. */
-  readonly #doubted = new Set<Job>()
   /** Jobs that wait for a reason of their own. */
   #aside = 0
   #failedMs = Number.NEGATIVE_INFINITY
@@ -137,10 +129,14 @@ export class Courier {
         }
         this.#answered(sentMs)
         if (verdict.kind === 'paused') {
-          this.health.enter('paused', verdict.reason)
-          this.#keepQuiet(backoffMs(pauses, PAUSE_BACKOFF, this.#random(), 0))
+          this.pause(verdict.reason, pauses)
           pauses += 1
           continue
+        }
+        // 2.0 was not taken before: one that takes neither is not asked in turns without end.
+        if (verdict.kind === 'fallback' && protocol === 'rw1') {
+          this.pause(verdict.reason, job.fallbacks)
+          job.fallbacks += 1
         }
         if (isFrom2(verdict, protocol)) this.hasAccepted2 = true
         if (isOurs(verdict, sent)) this.#noteAccepted(number)
@@ -153,39 +149,23 @@ export class Courier {
     }
   }
 
-  /**
-   * A job was refused as a whole. True when that is to be tried again, because nothing else was
-   * taken since: then it is the receiver that is wrong, for all that is known. It waits until
-   * something is taken, or for a while, and leaves its place to others.
-   *
-   * False when others pass, or an empty request has: then the job is to blame.
-   */
-  async isInDoubt(job: Job, reason: string): Promise<boolean> {
-    if (job.wasRefused) return false
-    if (job.refusedAt !== null && this.hasAcceptedSince(job.refusedAt)) return false
-    job.refusedAt ??= this.#requests
+  /** The receiver refuses us as such, for the `times`th time: nothing is sent for a while. */
+  pause(reason: string, times: number): void {
     this.health.enter('paused', reason)
-    this.#doubted.add(job)
-    const delayMs = backoffMs(job.doubts, PAUSE_BACKOFF, this.#random(), 0)
-    job.doubts += 1
-    if (this.#doubted.size >= WRONG_BLOCKS) this.#keepQuiet(delayMs)
-    else if (job.doubts > DOUBTS_BEFORE_ASKING) {
-      // After a crash all that is new may wait for this block, and nothing else can ever pass.
-      if (await takesEmptyRequest(this.#post, this.#protocol, job.signal)) {
-        // It may have been the wrong one when it refused: the next refusal counts.
-        job.refusedAt = BEFORE_ALL
-        return true
-      }
-    }
-    await this.aside(() => this.#sleepUntilAccepted(delayMs, job.signal))
-    return true
+    this.#keepQuiet(this.#pauseMs(times))
   }
 
-  async #sleepUntilAccepted(ms: number, signal: AbortSignal): Promise<void> {
+  /** Whether the receiver takes a request with nothing in it. */
+  takesEmptyRequest(signal: AbortSignal): Promise<boolean> {
+    return takesEmptyRequest(this.#post, this.#protocol, signal)
+  }
+
+  /** Resolves when the receiver has taken something, or after as long as a pause lasts. */
+  async untilAccepted(times: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController()
     this.#awaitingAcceptance.add(waiting)
     try {
-      await this.#sleep(ms, AbortSignal.any([signal, waiting.signal]))
+      await this.#sleep(this.#pauseMs(times), AbortSignal.any([signal, waiting.signal]))
     } catch {
       signal.throwIfAborted()
     } finally {
@@ -216,7 +196,6 @@ export class Courier {
 
   #noteAccepted(number: number): void {
     this.#accepted = Math.max(this.#accepted, number)
-    this.#doubted.clear()
     this.health.enter('ok', '')
     for (const waiting of this.#awaitingAcceptance) waiting.abort()
   }
@@ -264,6 +243,10 @@ export class Courier {
     if (job.isOnTrial) return failing.attempts >= TRIAL_ATTEMPTS
     if (failing.attempts < SUSPECT_ATTEMPTS) return false
     return doOthersPass || nowMs - failing.sinceMs >= job.trialAfterMs
+  }
+
+  #pauseMs(times: number): number {
+    return backoffMs(times, PAUSE_BACKOFF, this.#random(), 0)
   }
 
   #keepQuiet(ms: number): void {

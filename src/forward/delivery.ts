@@ -66,6 +66,8 @@ export class Job {
   refusedAt: number | null = null
   /** How often it waited since then for something else to be taken. */
   doubts = 0
+  /** How often it was to be sent as 2.0 again, because 1.0 is not taken any more. */
+  fallbacks = 0
 
   constructor(block: Sent, signal: AbortSignal) {
     this.block = block

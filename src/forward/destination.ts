@@ -11,13 +11,14 @@ import { hasTaken, type Protocol } from './answer.ts'
 import type { Guilt } from './bisect.ts'
 import { Courier, type FinalVerdict } from './courier.ts'
 import { type Delivery, type Event, Job, type Loss } from './delivery.ts'
+import { Doubts } from './doubt.ts'
 import type { Health } from './health.ts'
 import { type Keep, keepForSure } from './keep.ts'
 import type { Post } from './post.ts'
 import { countsOf, isProbablyStored, partOf, type Refused, type RefusedBefore } from './refused.ts'
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
-import { isInDoubt, takeApart, type Ways } from './take-apart.ts'
+import { takeApart, type Ways } from './take-apart.ts'
 import { lossesWithin } from './within-series.ts'
 
 export type DestinationParts = {
@@ -58,6 +59,7 @@ export class Destination {
   /** The same of samples, by cluster. */
   readonly tallies = { forwarded: new Tally(), maybeStored: new Tally(), unsupported: new Tally() }
   readonly #courier: Courier
+  readonly #doubts: Doubts
   readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
   readonly #keep: Keep
@@ -80,6 +82,7 @@ export class Destination {
     this.#keep = keepForSure(parts.keep ?? (async () => {}), clock, this.#onEvent)
     const { onRoom = () => {} } = parts
     this.#courier = new Courier({ post, clock, random, onEvent: this.#onEvent, onRoom })
+    this.#doubts = new Doubts(this.#courier)
   }
 
   /** What the next block will be sent as. */
@@ -170,7 +173,7 @@ export class Destination {
     if (job.left === null) {
       const verdict = await this.#courier.send(job, 'rw2', message, counts)
       if (verdict.kind === 'partial' && !hasTaken(verdict, counts)) {
-        if (await isInDoubt(job, this.#courier, verdict.reason)) return false
+        if (await this.#doubts.isInDoubt(job, verdict.reason)) return false
       }
       reason = this.#settle2(job, verdict)
       if (reason === null) return true
@@ -222,6 +225,12 @@ export class Destination {
     this.#onEvent({ level: 'warn', message, reason })
   }
 
+  /** 2.0 again, unless 1.0 is spoken because somebody wants it so. */
+  #forgetFallback(): void {
+    if (this.#fallbackUntilMs === Number.POSITIVE_INFINITY) return
+    this.#fallbackUntilMs = Number.NEGATIVE_INFINITY
+  }
+
   async #deliverAs1(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
     const batch = this.#batches.pop() ?? createBatch()
     try {
@@ -240,15 +249,29 @@ export class Destination {
     const whole = encode(0, batch.seriesCount)
     const body = snappy.compress(this.#writer.written())
 
-    const send = (part: Uint8Array, of: Counts) => this.#deliverAs1Whole(job, part, of)
+    let isMoot = false
+    const send = async (part: Uint8Array, of: Counts): Promise<string | null> => {
+      const verdict = await this.#courier.send(job, 'rw1', part, of)
+      assert(
+        verdict.kind !== 'partial',
+        'a Remote Write 1.0 request is taken or rejected as a whole',
+      )
+      if (verdict.kind === 'delivered') return null
+      if (verdict.kind === 'fallback') {
+        isMoot = true
+        this.#forgetFallback()
+      }
+      return verdict.reason
+    }
     const isFirst = job.left === null && !isNothing(whole.counts)
     const reason = isFirst ? await send(body, whole.counts) : null
+    if (isMoot) return false
     if (reason !== null || job.left !== null) {
       const isOver = await this.#takeApart(job, batch.seriesCount, reason, {
         protocol: 'rw1',
         encode: (from, to) => encode(from, to).counts,
         send,
-        isMoot: () => false,
+        isMoot: () => isMoot,
         nameOf: (series) => seriesText(batch, series),
         within: (guilt) => lossesWithin(guilt, batch, this.#writer, send),
       })
@@ -263,20 +286,10 @@ export class Destination {
     return true
   }
 
-  /** Null when it is delivered, else why it was rejected as a whole. */
-  async #deliverAs1Whole(job: Job, body: Uint8Array, counts: Counts): Promise<string | null> {
-    const verdict = await this.#courier.send(job, 'rw1', body, counts)
-    assert(
-      verdict.kind === 'delivered' || verdict.kind === 'rejected',
-      'a Remote Write 1.0 request is taken or rejected as a whole',
-    )
-    return verdict.kind === 'rejected' ? verdict.reason : null
-  }
-
   /** Loses what is to blame. False when that is the receiver. */
   async #takeApart(job: Job, count: number, reason: string | null, ways: Ways): Promise<boolean> {
-    const [courier, writer] = [this.#courier, this.#writer]
-    const guilty = await takeApart({ job, courier, count, reason, ways, writer })
+    const [courier, doubts, writer] = [this.#courier, this.#doubts, this.#writer]
+    const guilty = await takeApart({ job, courier, doubts, count, reason, ways, writer })
     const encode = ({ from, to }: Guilt) => ways.encode(from, to)
     for (const guilt of guilty ?? []) {
       const where = { series: ways.nameOf(guilt.from), part: guilt }
@@ -285,7 +298,7 @@ export class Destination {
     }
     if (guilty !== null) return true
     const isGuess = this.#isFallbackGuessed && ways.protocol === 'rw1'
-    if (isGuess) this.#fallbackUntilMs = Number.NEGATIVE_INFINITY
+    if (isGuess) this.#forgetFallback()
     return false
   }
 }

@@ -71,6 +71,8 @@ export function exchange(client: Dispatcher, options: ExchangeOptions): Promise<
         if (failure !== undefined) its.abort(failure)
       },
       onResponseStart: (_, itsStatus, itsHeaders) => {
+        // The answer is still to come.
+        if (itsStatus < 200) return
         status = itsStatus
         headers = itsHeaders
       },
@@ -81,8 +83,10 @@ export function exchange(client: Dispatcher, options: ExchangeOptions): Promise<
       },
       onResponseEnd: conclude,
       onResponseError: (_, error) => {
+        // A receiver whose words break off has said what it did with the request.
+        if (status !== 0) return conclude()
         settle()
-        reject(status === 0 ? error : new Error('the answer breaks off', { cause: error }))
+        reject(error)
       },
     })
   })

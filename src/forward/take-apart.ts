@@ -6,6 +6,7 @@ import type { Protocol } from './answer.ts'
 import { BISECT_REQUESTS_MAX, bisect, type Guilt, type PartVerdict } from './bisect.ts'
 import type { Courier } from './courier.ts'
 import type { Job } from './delivery.ts'
+import type { Doubts } from './doubt.ts'
 import { leftOf, type Part, without } from './part.ts'
 import { isLate } from './refused.ts'
 import type { SampleLoss } from './within-series.ts'
@@ -27,6 +28,7 @@ export type Ways = {
 export type TakeApartParts = {
   job: Job
   courier: Courier
+  doubts: Doubts
   /** Series in the request. */
   count: number
   /** Why it was rejected as a whole; null when some of it is left of a time before. */
@@ -47,7 +49,7 @@ const PROBES = 16
  * receiver that is the wrong one, or in trouble, for a while costs nothing.
  */
 export async function takeApart(parts: TakeApartParts): Promise<Guilt[] | null> {
-  const { job, courier, count } = parts
+  const { job, courier, doubts, count } = parts
   const apart = new Apart(parts)
   const reason = parts.reason ?? (await apart.send({ from: 0, to: count }))
   if (reason === null) return []
@@ -66,12 +68,7 @@ export async function takeApart(parts: TakeApartParts): Promise<Guilt[] | null> 
   if (apart.isVoid) return null
   // What was taken since the first refusal was its own, and then the receiver has changed.
   if (job.witness !== null) job.refusedAt = null
-  return (await isInDoubt(job, courier, apart.reason)) ? null : apart.guilty
-}
-
-/** Whether what was refused as a whole is not to blame. Who speaks of times is the right one. */
-export async function isInDoubt(job: Job, courier: Courier, reason: string): Promise<boolean> {
-  return !isLate(reason) && (await courier.isInDoubt(job, reason))
+  return (await doubts.isInDoubt(job, apart.reason)) ? null : apart.guilty
 }
 
 /**

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import type { Disk } from '../base/disk.ts'
 import { SluiceError } from '../base/errors.ts'
 import { replaceFile } from '../base/replace-file.ts'
@@ -32,9 +33,14 @@ export async function readStoreId(disk: Disk, directory: string): Promise<string
   }
 }
 
-/** Written beside and renamed, so that there is either no such file or a whole one. */
+/**
+ * Written beside and renamed, so that there is either no such file or a whole one. With one bit of
+ * the id flipped every segment would be a stranger's, and with one of the format a newer version's:
+ * hence the checksum, which every later format must keep.
+ */
 export async function writeStoreId(disk: Disk, directory: string, id: string): Promise<void> {
-  const text = `${JSON.stringify({ format: FORMAT_VERSION, store: id })}\n`
+  const check = checkOf(FORMAT_VERSION, id)
+  const text = `${JSON.stringify({ format: FORMAT_VERSION, store: id, check })}\n`
   const bytes = new TextEncoder().encode(text)
   await replaceFile(disk, join(directory, STORE_FILE), (file) => file.write([bytes], 0))
   await disk.syncDirectory(dirname(directory))
@@ -61,6 +67,12 @@ function parse(text: string): { format: number; id: string } | undefined {
   if (!('format' in value) || typeof value.format !== 'number') return undefined
   // A newer format may name its store otherwise; that it is newer must be seen all the same.
   const id = 'store' in value && typeof value.store === 'string' ? value.store : ''
+  // The first stores have none.
+  if ('check' in value && value.check !== checkOf(value.format, id)) return undefined
   if (value.format <= FORMAT_VERSION && !STORE_ID.test(id)) return undefined
   return { format: value.format, id }
+}
+
+function checkOf(format: number, id: string): number {
+  return crc32(`${format} ${id}`)
 }

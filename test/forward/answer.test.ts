@@ -37,7 +37,7 @@ test.each([
   [408, 'retry', 'retry', 'retry'],
   [409, 'rejected', 'rejected', 'partial'],
   [413, 'rejected', 'rejected', 'partial'],
-  [415, 'paused', 'fallback', 'fallback'],
+  [415, 'fallback', 'fallback', 'fallback'],
   [418, 'paused', 'paused', 'paused'],
   [422, 'rejected', 'rejected', 'partial'],
   [429, 'retry', 'retry', 'retry'],
@@ -68,8 +68,7 @@ test('no answer but a success, a fallback or a clear refusal ends the retrying',
       (status, protocol) => {
         const { kind } = classify(response(status), context(protocol))
         const isFinal = [400, 409, 413, 422].includes(status)
-        const isFallback = protocol === 'rw2' && status === 415
-        expect(kind === 'retry' || kind === 'paused').toBe(!isFinal && !isFallback)
+        expect(kind === 'retry' || kind === 'paused').toBe(!isFinal && status !== 415)
       },
     ),
     { numRuns },

@@ -53,6 +53,35 @@ test('F29: headers that drip without an end are no answer', async () => {
   await new Promise((resolve) => server.close(resolve))
 })
 
+test('F28: an answer whose words break off is its status', async () => {
+  const receiver = await startReceiver()
+  const post = createPost({ url: receiver.url, version: '1' })
+  const headers = writtenHeaders({ samples: 1 })
+  for (const status of [200, 400]) {
+    receiver.respond = () => ({ status, headers, reset: 'during' })
+    const written = { samples: 1, histograms: 0, exemplars: 0 }
+    expect(await post.post(RW2)).toMatchObject({ kind: 'response', status, written })
+  }
+  await post.close()
+  await receiver.close()
+})
+
+test('hints before an answer are none, however many', async () => {
+  const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'.repeat(1_000)
+  let answer = 'HTTP/1.1 204 No Content\r\n\r\n'
+  const server = createTcpServer((socket) => {
+    socket.on('data', () => socket.write(`${hints}${answer}`)).on('error', () => {})
+  }) as unknown as Server
+  const url = `http://127.0.0.1:${await listening(server)}/`
+  const post = createPost({ url, version: '1', timeoutMs: 300 })
+  expect(await post.post(RW2)).toMatchObject({ kind: 'response', status: 204 })
+  answer = ''
+  const late = { kind: 'failed', maybeStored: true, reason: 'no answer within 300 ms' }
+  expect(await post.post(RW2)).toEqual(late)
+  await post.close()
+  await new Promise((resolve) => server.close(resolve))
+})
+
 /** A receiver that closes a connection in the moment in which it is used again. */
 async function closingOnReuse(answersPerConnection: number) {
   const sockets = new Set<Socket>()

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
+import { startReceiver } from '../support/receiver.ts'
 import { writtenHeaders } from '../support/receiver-store.ts'
 import {
   blockOf,
   delivered,
+  destinationOf,
+  fakeClock,
   manySeries,
   NOTHING,
   protocolsOf,
@@ -146,7 +149,7 @@ test('G78: a 400 with Written headers is final, its words are logged as they are
 
 test('G80, F28: a connection that closes without an answer is a reason to try again', () =>
   scene(async ({ receiver, destination, deliver, clock, events }) => {
-    script(receiver, { reset: 'before' }, { reset: 'after' }, { reset: 'during', status: 204 })
+    script(receiver, { reset: 'before' }, { reset: 'after' }, { reset: 'during', status: 503 })
     expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
     expect(receiver.requests.length).toBe(4)
     expect(receiver.samplesOf({ __name__: 'up', instance: '0' }).length).toBe(1)
@@ -215,10 +218,45 @@ test('F26: a 415 is followed by 1.0 even after 2.0 has worked: receivers are dow
   }))
 
 test('F26: a 415 to 1.0 as well pauses, and loses nothing', () =>
-  scene(async ({ receiver, deliver }) => {
-    script(receiver, { status: 415 }, { status: 415 }, { status: 415 })
+  scene(async ({ receiver, deliver, clock }) => {
+    const neither = { status: 415 }
+    script(receiver, neither, neither, neither, neither)
     expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
-    expect(protocolsOf(receiver)).toEqual(['rw2', 'rw1', 'rw1', 'rw1'])
+    expect(protocolsOf(receiver)).toEqual(['rw2', 'rw1', 'rw2', 'rw1', 'rw2'])
+    expect(clock.sleeps).toEqual([1000, 2000])
+  }))
+
+test('F26: a receiver that takes 2.0 alone, after an upgrade, gets 2.0', () =>
+  scene(async ({ receiver, destination, deliver }) => {
+    receiver.respond = ({ index, protocol }) => {
+      return protocol === (index < 2 ? 'rw2' : 'rw1') ? { status: 415 } : undefined
+    }
+    await deliver(blockOf(manySeries(1, 1000)))
+    expect(await deliver(blockOf(manySeries(1, 2000)))).toEqual(delivered(1))
+    expect(protocolsOf(receiver)).toEqual(['rw2', 'rw1', 'rw1', 'rw2'])
+    expect(destination).toMatchObject({ protocol: 'rw2', state: 'ok' })
+  }))
+
+test('F26: where 1.0 is asked for, a 415 to it is no reason to send 2.0', async () => {
+  const receiver = await startReceiver()
+  script(receiver, { status: 415 }, { status: 415 })
+  const clock = fakeClock()
+  const { destination, post, deliver } = destinationOf(receiver.url, clock, undefined, 'rw1')
+  expect(await deliver(blockOf(manySeries(2)))).toEqual(delivered(2))
+  expect(protocolsOf(receiver)).toEqual(['rw1', 'rw1', 'rw1'])
+  expect(clock.sleeps).toEqual([1000, 2000])
+  expect(destination.state).toBe('ok')
+  await post.close()
+  await receiver.close()
+})
+
+test('F26: a receiver that cannot read 2.0 any more, and says so by 400, gets 1.0', () =>
+  scene(async ({ receiver, destination, deliver }) => {
+    await deliver(blockOf(manySeries(3, 1000)))
+    const older = { status: 400, body: 'proto: wrong wireType' }
+    receiver.respond = ({ protocol }) => (protocol === 'rw2' ? older : undefined)
+    expect(await deliver(blockOf(manySeries(3, 2000)))).toEqual(delivered(3))
+    expect(destination).toMatchObject({ protocol: 'rw1', state: 'ok' })
   }))
 
 test('custom buckets are counted as unsupported where only 1.0 is spoken', () =>

@@ -72,6 +72,26 @@ for (const protocol of ['rw1', 'rw2'] as const) {
         expect(destination.state).toBe('ok')
       }, systemClock))
 
+    test('F24: two blocks that are refused as a whole, with nothing beside them, are set aside in seconds', () =>
+      scene(async (own) => {
+        const { receiver, deliver, kept } = own
+        let isWrong = true
+        // As Prometheus does: it takes what has nothing in it.
+        receiver.respond = refusing(({ series }) =>
+          isWrong && series.length > 0 ? WRONG_TENANT : undefined,
+        )
+        for (const number of [1, 2]) {
+          expect(await deliver(blockOf(manySeries(20), number))).toEqual(delivered(0, 20))
+        }
+        expect(slept(own)).toBe(2 * (1000 + 2000))
+        // But a third one means the receiver.
+        const third = deliver(blockOf(manySeries(20), 3))
+        await expect.poll(() => slept(own)).toBeGreaterThan(300_000)
+        isWrong = false
+        expect(await third).toEqual(delivered(20))
+        expect(kept.reduce((sum, { lost }) => sum + lost.samples, 0)).toBe(40)
+      }))
+
     test('what is refused as late is no sign of a wrong receiver', () =>
       scene(async ({ receiver, deliver, destination }) => {
         receiver.respond = refusing(() => undefined)

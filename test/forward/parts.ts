@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../../src/base/clock.ts'
+import type { Protocol } from '../../src/forward/answer.ts'
 import type { Delivery, Event } from '../../src/forward/delivery.ts'
 import { Destination } from '../../src/forward/destination.ts'
 import { createPost } from '../../src/forward/post.ts'
@@ -73,6 +74,7 @@ export function destinationOf(
   url: string,
   clock: Clock = fakeClock(),
   post = createPost({ url, version: '0.1.0', timeoutMs: 5_000 }),
+  protocol: Protocol = 'rw2',
 ) {
   const events: Event[] = []
   const onEvent = (event: Event) => events.push(event)
@@ -80,6 +82,7 @@ export function destinationOf(
   const decode = fillBatch
   const destination = new Destination({
     name: 'central',
+    protocol,
     post,
     clock,
     random: () => 0.5,

@@ -155,6 +155,24 @@ test('a lost store file is made again from the segments', async () => {
   expect(disk.bytesOf(`${DIRECTORY}/store.json`)).toEqual(store)
 })
 
+test('F6: one flipped bit in the file that names the store costs nothing', async () => {
+  const disk = new MemoryDisk()
+  const { log } = await openLog(disk)
+  await commitEach(log, [50, 33])
+  await log.close()
+  const path = `${DIRECTORY}/store.json`
+  const store = disk.bytesOf(path)
+  for (let bit = 0; bit < store.length * 8; bit++) {
+    const flipped = store.slice()
+    flipped[bit >> 3]! ^= 1 << (bit & 7)
+    disk.plant(path, flipped)
+    const { log: found, damages } = await openLog(disk)
+    expect(await lsnsOf(found)).toEqual([1, 2])
+    expect(damages).toEqual([])
+    await found.close()
+  }
+})
+
 test('F47: a log of a newer format is refused and nothing of it is touched', async () => {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk)
