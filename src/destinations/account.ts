@@ -7,7 +7,7 @@ export type AccountParts = {
   totals: BlockTotals
   /** Of all samples that ever were in the log, those before the cursor. */
   done: Tally
-  /** What others count: each of them goes on counting. */
+  /** What others count and go on counting; the quarantine may have begun before. */
   quarantine: Record<'held' | 'discarded', Tally>
   destination: Record<'forwarded' | 'maybeStored' | 'unsupported', Tally>
   dropped: Tally
@@ -29,6 +29,7 @@ export class Account {
   readonly #keptAtStart: Tally
   readonly #doneAtStart: Tally
   readonly #quarantinedAtStart: Tally
+  readonly #discardedAtStart: Tally
   #done: Tally
   readonly damaged = new Tally()
   readonly evicted = new Tally()
@@ -40,6 +41,7 @@ export class Account {
     this.#doneAtStart = new Tally(parts.done)
     this.#keptAtStart = new Tally(parts.totals.samples)
     this.#quarantinedAtStart = new Tally(parts.quarantine.held)
+    this.#discardedAtStart = new Tally(parts.quarantine.discarded)
   }
 
   /** Of all samples that ever were in the log, those that need not be delivered any more. */
@@ -117,7 +119,7 @@ export class Account {
       rewound: this.rewound,
       ...destination,
       quarantined: quarantine.held,
-      discarded: quarantine.discarded,
+      discarded: quarantine.discarded.minus(this.#discardedAtStart),
       damaged: this.damaged,
       evicted: this.evicted,
       dropped,

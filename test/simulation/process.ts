@@ -9,11 +9,15 @@ import { Destinations } from '../../src/destinations/destinations.ts'
 import { everySecond, sourcesOf } from '../../src/gateway.ts'
 import { createIngest, type ReadParts, readPush } from '../../src/ingest.ts'
 import { type Batch, createBatch } from '../../src/model/batch.ts'
+import type { Block } from '../../src/model/block.ts'
+import { samplesOf } from '../../src/model/counts.ts'
 import type { DigestKey } from '../../src/model/identity.ts'
 import type { Outcome } from '../../src/model/outcome.ts'
+import { Tally } from '../../src/model/tally.ts'
 import { BLOCK_RECORD, decodeBlock } from '../../src/persist/block.ts'
 import { Ledger, type Loss } from '../../src/persist/ledger.ts'
 import { type Balance, balanceOf } from '../../src/status/balance.ts'
+import type { QuarantineSource } from '../../src/status/sources.ts'
 import { openStore, type Store } from '../../src/store.ts'
 import { decompressInto } from '../../src/wire/snappy.ts'
 import type { Life, SimulatedClock } from './clock.ts'
@@ -38,18 +42,24 @@ export type SimulatedProcess = {
   /** Rejects with the log's trouble as the gateway's start does. */
   push(body: Uint8Array, cluster?: string): Promise<Outcome>
   balance(): Balance
+  /** Samples by cluster that the central lacked when it started, as the log says block by block. */
+  owedAtStart: Tally
   /** What lies in quarantine. */
   quarantined(): Promise<SampleId[]>
   losses(): Promise<Loss[]>
   rewind(sinceMs: number): Promise<unknown>
   replayAll(): Promise<unknown>
+  dropAll(): Promise<void>
+  /** With this section `remote_write`. */
+  reload(remoteWrite: string): Promise<void>
   stop(): Promise<void>
 }
 
 const CONFIGS = new Map<string, ReturnType<typeof parseConfig>['config']>()
 
-function configOf(yaml: string) {
-  const text = `storage: { path: ${DATA}, ${yaml} }\ndedup: { max_series: 1000 }`
+function configOf(yaml: string, remoteWrite = '[{ name: central, url: http://central }]') {
+  const storage = `storage: { path: ${DATA}, ${yaml} }\ndedup: { max_series: 1000 }`
+  const text = `${storage}\nremote_write: ${remoteWrite}`
   const config = CONFIGS.get(text) ?? parseConfig(text, 'simulated.yaml').config
   CONFIGS.set(text, config)
   return config
@@ -85,7 +95,8 @@ export async function startProcess(
     const store = await openStore(config, parts, stops)
     // Whoever sent these may not have saved how far he came.
     const { position } = store.cursors.get('central')!
-    world.receiver.doubt(await idsInLog(store, position))
+    const left = await blocksIn(store, position)
+    world.receiver.doubt(left.flatMap(({ message }) => idsOf(seriesOf('rw2', message))))
     const ledger = new Ledger(store.disk, join(DATA, 'losses.jsonl'))
     const far = await Destinations.start(config.remoteWrite, {
       ...parts,
@@ -123,6 +134,7 @@ export async function startProcess(
         return ingest.take({ sender: push.sender, digest, batch: shared, body: () => body })
       },
       balance: () => balanceOf(sources),
+      owedAtStart: new Tally(left.map(({ cluster, counts }) => [cluster, samplesOf(counts)])),
       quarantined: async () => {
         const ids: SampleId[] = []
         for (const { id } of central().entries()) {
@@ -133,12 +145,9 @@ export async function startProcess(
       },
       losses: () => ledger.newest(),
       rewind: (sinceMs) => central().rewind(sinceMs),
-      replayAll: () =>
-        central().replay(
-          central()
-            .entries()
-            .map(({ id }) => id),
-        ),
+      replayAll: () => central().replay(idsIn(central())),
+      dropAll: () => central().drop(idsIn(central())),
+      reload: (remoteWrite) => far.apply(configOf(world.yaml, remoteWrite).remoteWrite),
       stop,
     }
   } catch (error) {
@@ -164,17 +173,18 @@ function readingOf(key: DigestKey): ReadParts {
 
 const ports = { write: 0, otlpHttp: null, otlpGrpc: null, admin: 0 }
 
-/** The samples of all blocks in a log from `position` on. */
-async function idsInLog({ log }: Store, position: number): Promise<SampleId[]> {
+const idsIn = (quarantine: QuarantineSource) => quarantine.entries().map(({ id }) => id)
+
+/** All blocks in a log from `position` on. */
+async function blocksIn({ log }: Store, position: number): Promise<Block[]> {
   const reader = log.reader(position)
-  const ids: SampleId[] = []
+  const blocks: Block[] = []
   try {
     for (let record = await reader.next(); record; record = await reader.next()) {
-      if (record.type !== BLOCK_RECORD) continue
-      ids.push(...idsOf(seriesOf('rw2', decodeBlock(record.payload).message)))
+      if (record.type === BLOCK_RECORD) blocks.push(decodeBlock(record.payload))
     }
   } finally {
     await reader.close()
   }
-  return ids
+  return blocks
 }

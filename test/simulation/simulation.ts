@@ -161,6 +161,9 @@ export class Simulation implements World {
     const balance = process.balance()
     expect(balance.difference, JSON.stringify(balance)).toBe(0)
     const [central] = balance.destinations
+    for (const { name, waitingAtStart } of rotten > 0 ? [] : central!.clusters) {
+      expect([name, waitingAtStart]).toEqual([name, process.owedAtStart.of(name)])
+    }
     for (const { difference, waiting } of [central!, ...central!.clusters]) {
       expect({ difference, waiting }, JSON.stringify(balance)).toEqual({
         difference: 0,
