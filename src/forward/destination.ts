@@ -121,9 +121,8 @@ export class Destination {
     await this.#deliverMessage(job, block.message, block.counts)
     for (const loss of job.losses) await this.#keepLoss(block, loss, signal)
     const { cluster } = block
-    for (const loss of job.losses) {
-      if (isProbablyStored(loss)) this.#count('maybeStored', cluster, loss.lost)
-    }
+    const doubles = job.losses.filter(isProbablyStored)
+    for (const { lost } of doubles) this.#count('maybeStored', cluster, lost)
     const delivery = job.result()
     this.#count('forwarded', cluster, delivery.forwarded)
     add(this.refused, delivery.refused)
@@ -199,9 +198,8 @@ export class Destination {
   #settle2(job: Job, verdict: FinalVerdict): string | null {
     switch (verdict.kind) {
       case 'delivered':
-        if (!isNothing(verdict.lost)) {
-          job.lose(verdict.lost, 'short write', 'the Written headers say less than was sent')
-        }
+        if (isNothing(verdict.lost)) return null
+        job.lose(verdict.lost, 'short write', 'the Written headers say less than was sent')
         return null
       case 'partial':
         job.lose(verdict.lost, job.refusalClass, verdict.reason)
@@ -252,10 +250,7 @@ export class Destination {
     let isMoot = false
     const send = async (part: Uint8Array, of: Counts): Promise<string | null> => {
       const verdict = await this.#courier.send(job, 'rw1', part, of)
-      assert(
-        verdict.kind !== 'partial',
-        'a Remote Write 1.0 request is taken or rejected as a whole',
-      )
+      assert(verdict.kind !== 'partial', 'a request of 1.0 is taken or rejected as a whole')
       if (verdict.kind === 'delivered') return null
       if (verdict.kind === 'fallback') {
         isMoot = true
@@ -297,8 +292,7 @@ export class Destination {
       for (const { lost, reason } of losses) job.lose(lost, job.refusalClass, reason, where)
     }
     if (guilty !== null) return true
-    const isGuess = this.#isFallbackGuessed && ways.protocol === 'rw1'
-    if (isGuess) this.#forgetFallback()
+    if (this.#isFallbackGuessed && ways.protocol === 'rw1') this.#forgetFallback()
     return false
   }
 }

@@ -145,12 +145,15 @@ export class Kernel {
     return new Uint8Array(this.buffer, BODY, length)
   }
 
-  /** What was written since the last call, and how many bytes it stands for: lent. */
-  takeWritten(): { elements: Uint8Array; rawBytes: number } {
-    const elements = new Uint8Array(this.buffer, OUT, this.registers[AT_OUT_BYTES]!)
+  /**
+   * What was written since the last call, lent: as elements of a snappy block or, of OTLP, as it
+   * is; and how many bytes it stands for.
+   */
+  takeWritten(): { written: Uint8Array; rawBytes: number } {
+    const written = new Uint8Array(this.buffer, OUT, this.registers[AT_OUT_BYTES]!)
     const rawBytes = this.registers[AT_OUT_RAW_BYTES]!
     this.registers[AT_OUT_RAW_BYTES] = 0
-    return { elements, rawBytes }
+    return { written, rawBytes }
   }
 
   /**

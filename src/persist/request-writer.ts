@@ -41,7 +41,7 @@ export type FamilyOf = (
 export class RequestWriter {
   readonly #familyOf: FamilyOf
   readonly #symbols: SymbolWriter
-  /** Series that are not plain, on their way into the message. */
+  /** What is not compressed yet, on its way into the message. */
   readonly #out = new ProtobufWriter()
   readonly #message = new SnappyWriter()
   readonly #exemplars = new ExemplarList()
@@ -94,17 +94,22 @@ export class RequestWriter {
       if (symbol !== 0) this.#batchSymbols.add(symbol)
       else if (family !== 0) this.#numberFamily(family)
       else {
-        const { elements, rawBytes } = kernel.takeWritten()
-        if (rawBytes > 0) {
-          this.#settle()
-          this.#message.addElements(elements, rawBytes)
-        }
+        this.#takeWritten(batch)
         return at
       }
     }
   }
 
-  /** What was written by the general way comes before what comes now. */
+  #takeWritten({ kernel, hasPoints }: Batch): void {
+    const { written, rawBytes } = kernel.takeWritten()
+    if (hasPoints) this.#out.raw(written, 0, written.length)
+    else if (rawBytes > 0) {
+      this.#settle()
+      this.#message.addElements(written, rawBytes)
+    }
+  }
+
+  /** What is not compressed yet comes before what comes now. */
   #settle(): void {
     this.#message.add(this.#out.written())
     this.#out.clear()

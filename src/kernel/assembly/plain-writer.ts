@@ -1,4 +1,5 @@
 import {
+  AT_HAS_POINTS,
   AT_MISSING_FAMILY,
   AT_MISSING_SYMBOL,
   AT_OUT_BYTES,
@@ -10,12 +11,9 @@ import {
   OUT_BYTES_MAX,
   PLAIN_BYTES_MAX,
   REGISTERS,
-  SAMPLE_BITS,
   SAMPLE_HISTOGRAM_END,
   SAMPLE_KEEP,
   SAMPLE_SERIES,
-  SAMPLE_START,
-  SAMPLE_TIMESTAMP,
   SERIES_FAMILY,
   SERIES_HELP,
   SERIES_LABEL_END,
@@ -23,6 +21,7 @@ import {
   SERIES_METADATA_TYPE,
   SERIES_UNIT,
 } from '../layout'
+import { isPlainSample, writeCreated, writeSample } from './plain-sample'
 import { nextSeries, RECENT_REFS_MAX, refEndsOf, refsOf, setRefs, withRefs } from './recent-series'
 import { beginElements, elementsEnd, endElements, putSeries } from './series-elements'
 import { numberOf } from './symbol-numbers'
@@ -31,17 +30,11 @@ import { writeNumber } from './varint'
 
 const TIMESERIES = 0x2a
 const LABELS_REFS = 0x0a
-const SAMPLES = 0x12
-const SAMPLE_VALUE = 0x09
-const SAMPLE_TIME = 0x10
 const METADATA = 0x2a
 const METADATA_TYPE = 0x08
 const METADATA_HELP = 0x18
 const METADATA_UNIT = 0x20
 
-/** Times that take six bytes as a varint: 1971 to 2109. */
-const PLAIN_MS_MIN: f64 = 34359738368
-const PLAIN_MS_END: f64 = 4398046511104
 /** Labels of a plain series: with references of three bytes they take less than this. */
 const PLAIN_REFS_MAX: u32 = 128
 /** Tag and length of references that take fewer than 128 bytes. */
@@ -49,8 +42,9 @@ const REFS_HEAD: usize = 2
 
 /**
  * Writes the series of samples from `from` on that are like nearly all, into OUT, as elements of
- * a snappy block: one float sample from 1971 to 2109, no start. Those that are not kept are
- * passed over.
+ * a snappy block: one float sample from 1971 to 2109. Those that are not kept are passed over.
+ * Those of OTLP are written as they are: a Collector sends the same metrics of many resources,
+ * and there the compressor finds more, 10 bytes per sample instead of 16.
  *
  * Returns where it stopped: at `to`, at a sample that is not plain, or where a symbol or a
  * family has no number in the message yet; that one stands in AT_MISSING_SYMBOL or
@@ -60,7 +54,9 @@ const REFS_HEAD: usize = 2
 export function writePlainSeries(from: u32, to: u32): u32 {
   store<u32>(REGISTERS + AT_MISSING_SYMBOL * 4, 0)
   store<u32>(REGISTERS + AT_MISSING_FAMILY * 4, 0)
-  if (load<u32>(REGISTERS + AT_OUT_RAW_BYTES * 4) === 0) beginElements(OUT)
+  if (load<u32>(REGISTERS + AT_OUT_RAW_BYTES * 4) === 0) {
+    beginElements(OUT, load<u32>(REGISTERS + AT_HAS_POINTS * 4) === 1)
+  }
   let isMissing = false
   let sample = from
   for (; sample < to; sample++) {
@@ -77,13 +73,10 @@ export function writePlainSeries(from: u32, to: u32): u32 {
 }
 
 function isPlain(sample: u32, series: u32): bool {
-  const timestampMs = load<f64>(SAMPLE_TIMESTAMP + ((<usize>sample) << 3))
   const word = (<usize>series) << 2
   const refs = load<u32>(SERIES_LABEL_END + word) - load<u32>(SERIES_LABEL_START + word)
   return (
-    timestampMs >= PLAIN_MS_MIN &&
-    timestampMs < PLAIN_MS_END &&
-    load<f64>(SAMPLE_START + ((<usize>sample) << 3)) === 0 &&
+    isPlainSample(sample) &&
     load<u32>(SAMPLE_HISTOGRAM_END + ((<usize>sample) << 2)) === 0 &&
     refs <= PLAIN_REFS_MAX &&
     <u32>(elementsEnd() - OUT) + PLAIN_BYTES_MAX * 2 <= <u32>OUT_BYTES_MAX
@@ -95,9 +88,9 @@ function writeSeries(sample: u32, series: u32): bool {
   const start = nextSeries()
   const sampleAt = writeRefs(start + 2, series)
   if (sampleAt === 0) return false
-  const timeEnd = writeSample(sampleAt, sample)
-  const inner = writeMetadata(timeEnd, series)
+  let inner = writeMetadata(writeSample(sampleAt, sample), series)
   if (inner === 0) return false
+  inner = writeCreated(inner, sample)
   store<u8>(start, TIMESERIES)
   const end = closeMessage(start + 1, inner)
   putSeries(end - start, inner - sampleAt)
@@ -175,28 +168,6 @@ function writeAllRefs(start: usize, refs: usize, count: u32): usize {
   }
   store<u8>(start, LABELS_REFS)
   return closeMessage(start + 1, at)
-}
-
-function writeSample(start: usize, sample: u32): usize {
-  let at = start
-  const bits = load<u64>(SAMPLE_BITS + ((<usize>sample) << 3))
-  store<u8>(at, SAMPLES)
-  store<u8>(at + 1, 16)
-  // Also of a value of 0, which could be left out: neighbours of one length compress better.
-  store<u8>(at + 2, SAMPLE_VALUE)
-  store<u64>(at + 3, bits)
-  at += 11
-  const ms = <u64>load<f64>(SAMPLE_TIMESTAMP + ((<usize>sample) << 3))
-  store<u8>(at, SAMPLE_TIME)
-  const six =
-    (ms & 0x7f) |
-    ((ms & (0x7f << 7)) << 1) |
-    ((ms & (0x7f << 14)) << 2) |
-    ((ms & (0x7f << 21)) << 3) |
-    ((ms & ((<u64>0x7f) << 28)) << 4) |
-    ((ms >> 35) << 40)
-  store<u64>(at + 1, six | 0x8080808080)
-  return at + 7
 }
 
 /** A series' own metadata, or else what is known of its family. */

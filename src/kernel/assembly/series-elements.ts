@@ -28,9 +28,13 @@ let copiedFrom: usize = 0
 /** Bytes from here on are in no element yet, but for those of the copy. */
 let literalAt: usize = 0
 
-/** Begins at `to`, with no series before. */
-export function beginElements(to: usize): void {
+/** Whether series are put as they are, for the compressor to look through. */
+let isWhole: bool = false
+
+/** Begins at `to`, with no series before; `asTheyAre` makes bytes of the series, no elements. */
+export function beginElements(to: usize, asTheyAre: bool): void {
   out = to
+  isWhole = asTheyAre
   copied = 0
   forgetSeries()
 }
@@ -49,8 +53,14 @@ export function elementsEnd(): usize {
 /** Appends the series that was written at `nextSeries`, `sampleSize` of it from its sample on. */
 export function putSeries(size: usize, sampleSize: usize): void {
   const at = nextSeries()
-  literalAt = at
   setSizes(size, sampleSize)
+  if (isWhole) {
+    for (let i: usize = 0; i < size; i += 16) v128.store(out + i, v128.load(at + i))
+    out += size
+    rememberNext()
+    return
+  }
+  literalAt = at
   const before = alike()
   if (before !== 0) {
     const offset = distanceOf(before)
