@@ -82,7 +82,7 @@ function contextOf(workspace: string, measured: readonly Measurement[]): Context
   return {
     setting: {
       workspace,
-      warmUpSeconds: Number(values['warm-up'] ?? (quick ? 3 : 10)),
+      warmUpSeconds: Number(values['warm-up'] ?? (quick ? 3 : 20)),
       windowSeconds: Number(values.seconds ?? (quick ? 2 : 12)),
       windows: quick ? 3 : 9,
     },

@@ -89,16 +89,16 @@ export async function openStore(
     lastNumber: () => log.lastLsn,
     onJump: (byMs) => logger.warn('the clock of this machine has jumped', { byMs }),
   })
-  const table = await openTable(config, { ...parts, disk }, log)
+  const committed = () => building?.committedSamples().sum
+  const table = await openTable(config, { ...parts, disk }, log, committed)
   const { admission } = table
   const { delta } = config.otlp
   const deltas = delta === null ? null : new DeltaSums(delta, admission.table, table.key)
   const { totals, mark } = await totalsOf(log)
-  // A log that lost its end goes on counting where its destinations have come to.
-  for (const { samplesBefore } of cursors.values()) {
-    const lost = (samplesBefore ?? 0) - totals.samples.sum
-    if (lost > 0) totals.samples.add(totals.samples.onlyCluster, lost)
-  }
+  // A log that lost its end goes on counting where others know that it was: so that is missed.
+  const known = Array.from(cursors.values(), ({ samplesBefore }) => samplesBefore ?? 0)
+  const lost = Math.max(table.savedSamples, ...known) - totals.samples.sum
+  if (lost > 0) totals.samples.add(totals.samples.onlyCluster, lost)
   const samplesAtStart = totals.samples.sum
   const familyOf = (number: number) => admission.metadata.family(number)
   const { totalsEveryBytes } = parts
@@ -123,7 +123,12 @@ async function makeStore(disk: Disk, path: string): Promise<void> {
 }
 
 /** What is known of every series, as it was saved last, and how to save it. */
-async function openTable(config: Config, { disk, clock, log: logger }: StoreParts, log: Log) {
+async function openTable(
+  config: Config,
+  { disk, clock, log: logger }: StoreParts,
+  log: Log,
+  committedSamples: () => number | undefined,
+) {
   const path = join(config.storage.path, 'series-table')
   const unreadable = (error: unknown) => {
     logger.warn('the saved series table cannot be read: duplicates may be sent', { error })
@@ -136,9 +141,11 @@ async function openTable(config: Config, { disk, clock, log: logger }: StorePart
     outOfOrderWindowMs: widestWindowMs(config),
     lastBlock: log.lastLsn,
   })
+  const savedSamples = saved?.samples ?? 0
   const save = async (): Promise<void> => {
+    const head = { key, samples: committedSamples() ?? savedSamples }
     try {
-      await saveTable(disk, path, key, admission.table, () => log.committedLsn)
+      await saveTable(disk, path, head, admission.table, () => log.committedLsn)
     } catch (error) {
       logger.warn('the series table cannot be saved: a restart would send duplicates', { error })
     }
@@ -153,5 +160,5 @@ async function openTable(config: Config, { disk, clock, log: logger }: StorePart
   })
   // Numbers of blocks that the log has lost are given out again, and the next crash may come soon.
   if (tooNew || recalled) await save()
-  return { key, admission, save }
+  return { key, admission, save, savedSamples }
 }

@@ -25,6 +25,8 @@ export type SavedTable = {
   key: DigestKey
   /** It knows of all blocks up to this one. */
   savedLsn: number
+  /** So many samples were on disk then, in all blocks ever: a log that has fewer lost its end. */
+  samples: number
   /**
    * Puts the series into `table`, which is empty. What is damaged, or newer than the log, is
    * left out: its series begin anew. Returns how many are newer than the log: it gives their
@@ -42,7 +44,7 @@ export type SavedTable = {
  * committed has changed are left out.
  *
  * ```text
- *  0 magic │ 8 key <4 × u32> │ 24 last LSN <f64> │ 32 0 … │ 60 crc32 <u32>
+ *  0 magic │ 8 key <4 × u32> │ 24 last LSN <f64> │ 32 samples <f64> │ 40 0 … │ 60 crc32 <u32>
  * 64 chunks: rows <u32> │ crc32 <u32> │ rows of 64 bytes, as in the series table
  * ```
  *
@@ -51,12 +53,12 @@ export type SavedTable = {
 export async function saveTable(
   disk: Disk,
   path: string,
-  key: DigestKey,
+  { key, samples }: Pick<SavedTable, 'key' | 'samples'>,
   table: SeriesTable,
   committedLsn: () => number,
 ): Promise<void> {
   await replaceFile(disk, path, async (file) => {
-    await file.write([headerOf(key, committedLsn())], 0)
+    await file.write([headerOf(key, committedLsn(), samples)], 0)
     let position = HEADER_BYTES
     for (let row = 0; row < table.rowsUsed; row += CHUNK_ROWS) {
       const rows = committedRows(table, row, row + CHUNK_ROWS, committedLsn())
@@ -84,17 +86,19 @@ export async function openSavedTable(disk: Disk, path: string): Promise<SavedTab
   return {
     key,
     savedLsn,
+    samples: header.readDoubleLE(32),
     restore: (table, lastLsn, nowSeconds) =>
       restoreFrom(file, table, { savedLsn, lastLsn, nowSeconds }),
     close: () => file.close(),
   }
 }
 
-function headerOf(key: DigestKey, lastLsn: number): Buffer {
+function headerOf(key: DigestKey, lastLsn: number, samples: number): Buffer {
   const header = Buffer.alloc(HEADER_BYTES)
   MAGIC.copy(header)
   for (const [i, word] of key.entries()) header.writeUInt32LE(word, 8 + 4 * i)
   header.writeDoubleLE(lastLsn, 24)
+  header.writeDoubleLE(samples, 32)
   header.writeUInt32LE(crc32(header.subarray(0, 60)), 60)
   return header
 }

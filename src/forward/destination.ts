@@ -19,6 +19,7 @@ import { countsOf, isProbablyStored, partOf, type Refused, type RefusedBefore } 
 import { encodeRemoteWrite1 } from './remote-write-1.ts'
 import { readRemoteWrite2, seriesCount, writePart } from './remote-write-2.ts'
 import { takeApart, type Ways } from './take-apart.ts'
+import { Version } from './version.ts'
 import { lossesWithin } from './within-series.ts'
 
 export type DestinationParts = {
@@ -37,9 +38,6 @@ export type DestinationParts = {
   /** Fills `batch` from a decompressed 2.0 message; a reason when that is damaged. */
   decode: (raw: Uint8Array, batch: Batch) => string | null
 }
-
-/** How long Remote Write 1.0 is spoken before 2.0 is tried again: receivers get upgraded. */
-const FALLBACK_MS = 60 * 60_000
 
 /**
  * One receiver, and what is known of it: which protocol it speaks, whether it answers.
@@ -60,14 +58,10 @@ export class Destination {
   readonly tallies = { forwarded: new Tally(), maybeStored: new Tally(), unsupported: new Tally() }
   readonly #courier: Courier
   readonly #doubts: Doubts
-  readonly #clock: Clock
   readonly #onEvent: (event: Event) => void
   readonly #keep: Keep
   readonly #decode: DestinationParts['decode']
-  /** Until then, by the monotonic clock, this destination speaks 1.0. */
-  #fallbackUntilMs: number
-  /** Whether it said nothing about versions, so that 1.0 has to prove itself. */
-  #isFallbackGuessed = false
+  readonly #version: Version
   readonly #writer = new ProtobufWriter()
   /** Batches that are not in use; every block that goes out as 1.0 needs one to itself. */
   readonly #batches: Batch[] = []
@@ -75,9 +69,8 @@ export class Destination {
   constructor(parts: DestinationParts) {
     const { name, post, clock, random, onEvent, decode, protocol } = parts
     this.name = name
-    this.#fallbackUntilMs = protocol === 'rw1' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
-    this.#clock = clock
     this.#onEvent = (event) => onEvent({ ...event, destination: name })
+    this.#version = new Version(protocol ?? 'rw2', clock, this.#onEvent)
     this.#decode = decode
     this.#keep = keepForSure(parts.keep ?? (async () => {}), clock, this.#onEvent)
     const { onRoom = () => {} } = parts
@@ -87,7 +80,7 @@ export class Destination {
 
   /** What the next block will be sent as. */
   get protocol(): Protocol {
-    return this.#clock.monotonicMs() < this.#fallbackUntilMs ? 'rw1' : 'rw2'
+    return this.#version.protocol
   }
 
   get state(): Health['state'] {
@@ -213,20 +206,9 @@ export class Destination {
   }
 
   #fallBack({ reason, maybeStored }: Extract<FinalVerdict, { kind: 'fallback' }>): void {
-    const isNews = this.protocol === 'rw2'
-    this.#fallbackUntilMs = this.#clock.monotonicMs() + FALLBACK_MS
-    this.#isFallbackGuessed = !maybeStored
+    this.#version.fallBack(reason, !maybeStored)
     // After an upgrade it may again be one that answers 400 to what it cannot read.
     this.#courier.hasAccepted2 = false
-    if (!isNews) return
-    const message = 'the receiver does not take Remote Write 2.0: sending 1.0 for an hour'
-    this.#onEvent({ level: 'warn', message, reason })
-  }
-
-  /** 2.0 again, unless 1.0 is spoken because somebody wants it so. */
-  #forgetFallback(): void {
-    if (this.#fallbackUntilMs === Number.POSITIVE_INFINITY) return
-    this.#fallbackUntilMs = Number.NEGATIVE_INFINITY
   }
 
   async #deliverAs1(job: Job, message: Uint8Array, counts: Counts): Promise<boolean> {
@@ -254,7 +236,7 @@ export class Destination {
       if (verdict.kind === 'delivered') return null
       if (verdict.kind === 'fallback') {
         isMoot = true
-        this.#forgetFallback()
+        this.#version.tryAgain()
       }
       return verdict.reason
     }
@@ -292,7 +274,7 @@ export class Destination {
       for (const { lost, reason } of losses) job.lose(lost, job.refusalClass, reason, where)
     }
     if (guilty !== null) return true
-    if (this.#isFallbackGuessed && ways.protocol === 'rw1') this.#forgetFallback()
+    if (ways.protocol === 'rw1' && this.#version.isGuess) this.#version.tryAgain()
     return false
   }
 }

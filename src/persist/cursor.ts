@@ -56,8 +56,21 @@ export class Cursor {
     this.isDamaged = newest === undefined && !isEmpty
   }
 
-  /** Opens the cursor in the file `path`, or makes one that begins with the oldest record. */
+  /**
+   * Opens the cursor in the file `path`, or makes one that begins with the oldest record.
+   *
+   * @throws LOG_FAILED when the disk refuses
+   */
   static async open(disk: Disk, path: string): Promise<Cursor> {
+    try {
+      return await Cursor.#open(disk, path)
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause)
+      throw new SluiceError('LOG_FAILED', `cannot open ${path}: ${message}`, { cause })
+    }
+  }
+
+  static async #open(disk: Disk, path: string): Promise<Cursor> {
     const file = await disk.open(path, 'update')
     try {
       const slots = new Uint8Array(FILE_BYTES)

@@ -60,7 +60,7 @@ test('after a stop every series is judged and fenced as if there had been none',
         judgeAll(control, before)
         control.forget(before.length)
         const lsn = before.length
-        await saveTable(disk.session(), PATH, KEY, control.table, () => lsn)
+        await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, control.table, () => lsn)
         const admission = await restored(disk, lsn)
         expect(admission.table.live).toBe(control.table.live)
         after.forEach((rows, i) => {
@@ -87,7 +87,13 @@ test('what is not on disk is never taken for something that is there', () =>
         const admission = admissionOf()
         judgeAll(admission, pushes)
         const onDisk = Math.min(committed, pushes.length)
-        await saveTable(disk.session(), PATH, KEY, admission.table, () => onDisk)
+        await saveTable(
+          disk.session(),
+          PATH,
+          { key: KEY, samples: 0 },
+          admission.table,
+          () => onDisk,
+        )
         // A crash may take away the end of the log, too.
         const lastLsn = Math.min(found, onDisk)
         const again = await restored(disk, lastLsn)
@@ -108,7 +114,7 @@ test('what could not be written, and whose number another block took, is not kno
   judge(before, [{ series: 1, timestampMs: 1000, value: 1 }], 1)
   const lost = [{ series: 1, timestampMs: 2000, value: 1 }]
   judge(before, lost, 2)
-  await saveTable(disk.session(), PATH, KEY, before.table, () => 1)
+  await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, before.table, () => 1)
   const admission = await restored(disk, 2)
   expect(judge(admission, lost, 3).kept).toEqual(lost)
 })
@@ -117,7 +123,7 @@ test('when the log has gone on, each series waits for all of it', async () => {
   const disk = await diskWith()
   const before = admissionOf()
   judge(before, [{ series: 1, timestampMs: 1000, value: 1 }], 3)
-  await saveTable(disk.session(), PATH, KEY, before.table, () => 3)
+  await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, before.table, () => 3)
   const admission = await restored(disk, 9)
   expect(judge(admission, [{ series: 1, timestampMs: 1000, value: 1 }], 10).kept).toEqual([])
   expect(judge(admission, [{ series: 1, timestampMs: 2000, value: 1 }], 10).fence).toBe(9)
@@ -128,7 +134,7 @@ test('a file that is damaged anywhere is no reason not to start, and no reason t
   const before = admissionOf()
   const rows = [1, 2, 3].map((series) => ({ series, timestampMs: 1000, value: 1 }))
   judge(before, rows, 1)
-  await saveTable(disk.session(), PATH, KEY, before.table, () => 1)
+  await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, before.table, () => 1)
   const bytes = disk.bytesOf(PATH)
   for (let at = 0; at < bytes.length; at += 3) {
     const damaged = new MemoryDisk()

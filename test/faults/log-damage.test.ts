@@ -3,10 +3,12 @@ import {
   changed,
   expectSettled,
   imageOf,
+  pushOne,
   recordsIn,
   revived,
   segmentsOf,
 } from '../simulation/image.ts'
+import { Simulation } from '../simulation/simulation.ts'
 import { atScale } from '../support/fault-scale.ts'
 
 const LONG = { timeout: 600_000 }
@@ -113,12 +115,41 @@ test(
         const revival = await revived(changed(image, path, what))
         expect(revival.arrived).toEqual(expected)
         expect(revival.simulation.receiver.ids.size).toBe((9 - lost.length) * SAMPLES)
-        // Behind the last one there is nothing that tells how much has been there.
+        // Behind the last one there is nothing that tells how much has been there since the last
+        // time that the table was saved.
         await expectSettled(revival, isLast ? 0 : lost.length * SAMPLES)
       }
     }
   },
 )
+
+test('F7: the end of a log that was stopped is missed, wherever it is cut', LONG, async () => {
+  const simulation = new Simulation({ seed: 1 })
+  simulation.receiver.mode = 'down'
+  simulation.start()
+  await simulation.started()
+  const pushes = 6
+  for (let i = 0; i < pushes; i++) await pushOne(simulation, i)
+  await simulation.clock.until(simulation.stop())
+  const files = simulation.disk.files()
+  const path = segmentsOf({ files })[0]!
+  const records = recordsIn(files.get(path)!)
+  // A whole number of pushes, in the middle of one, and nothing at all.
+  for (const end of [records[5]!.to, records[3]!.to, records[3]!.from + 40, 64, 0]) {
+    const whole = wholeBefore(records, end)
+    const again = new Simulation({ seed: 1 })
+    await again.clock.pass(60_000)
+    for (const [name, bytes] of files) again.disk.plant(name, bytes)
+    again.disk.plant(path, files.get(path)!.subarray(0, end))
+    again.start()
+    await again.started()
+    // What comes next says how much came before it.
+    await pushOne(again, pushes)
+    const process = await again.drain()
+    expect(again.receiver.ids.size).toBe((whole + 1) * SAMPLES)
+    await expectSettled({ simulation: again, process, arrived: [] }, (pushes - whole) * SAMPLES)
+  }
+})
 
 test(
   'F8: an old record that lies behind the last one is not taken for a new one',

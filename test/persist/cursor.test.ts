@@ -79,6 +79,16 @@ test('F9: with both slots damaged it says so and begins with the oldest record',
   expect(await Cursor.open(disk, PATH)).toMatchObject({ position: 33, isDamaged: false })
 })
 
+test('a cursor that the disk does not give says which, and leaves nothing open', async () => {
+  for (const kind of ['open', 'read'] as const) {
+    const disk = new MemoryDisk()
+    disk.fail(kind, 'EIO')
+    const failure = { code: 'LOG_FAILED', message: expect.stringContaining(PATH) }
+    await expect(Cursor.open(disk, PATH)).rejects.toMatchObject(failure)
+    expect(disk.openFileCount).toBe(0)
+  }
+})
+
 test('saving needs no room on a full disk', async () => {
   const disk = new MemoryDisk()
   const cursor = await Cursor.open(disk, PATH)

@@ -77,7 +77,7 @@ export type Revived = {
 }
 
 /** Paths of the segments of the log, in order. */
-export function segmentsOf({ files }: Image): string[] {
+export function segmentsOf({ files }: Pick<Image, 'files'>): string[] {
   const inLog = `${DATA}/log/`
   const isSegment = (path: string) =>
     path.startsWith(inLog) && firstLsnOf(path.slice(inLog.length)) !== undefined
