@@ -5,7 +5,9 @@ import type { Config } from './config/config.ts'
 import { Destinations } from './destinations/destinations.ts'
 import type { createPost } from './forward/post.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
+import { UNCOMMITTED_BYTES_MAX } from './persist/disk-watch.ts'
 import { Ledger } from './persist/ledger.ts'
+import { POOL_BYTES, TAIL_BYTES } from './persist/tail.ts'
 import { createServer } from './receive/server.ts'
 import { createReload } from './reload.ts'
 import { createAdminRoutes } from './status/admin.ts'
@@ -16,7 +18,7 @@ import { createNotReady } from './status/readiness.ts'
 import { createReloadRoutes } from './status/reload.ts'
 import { createRewindRoutes } from './status/rewind.ts'
 import { createSnapshot } from './status/snapshot.ts'
-import type { MetricSources } from './status/sources.ts'
+import type { MemoryPool, MetricSources } from './status/sources.ts'
 import { openStore, type Store, type StoreParts } from './store.ts'
 
 const SWEEP_EVERY_MS = 1_000
@@ -90,7 +92,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     })
     stops.push(() => far.stop(), everySecond(parts.clock, store, far))
     const sources = sourcesOf(store, intake, far)
-    const metrics = createMetrics(sources)
+    const metrics = createMetrics(sources, () => notReady())
     stops.push(async () => metrics.stop())
     let isOpen = false
     const notReady = createNotReady({
@@ -204,6 +206,7 @@ export function sourcesOf(
       bytes: log.sizeBytes,
       quotaBytes: diskWatch.quotaBytes,
     }),
+    memory: () => poolsOf({ log, admission }, intake, far),
     deltas: () => deltas,
     series: () => ({
       active: admission.table.live,
@@ -211,4 +214,27 @@ export function sourcesOf(
       untrackedSamples: admission.untrackedSamples,
     }),
   }
+}
+
+/** Who takes memory beside the runtime and the kernels. */
+function poolsOf(
+  { log, admission: { table, exemplars, metadata } }: Pick<Store, 'log' | 'admission'>,
+  intake: Intake,
+  far: Destinations,
+): MemoryPool[] {
+  const bodyBytes = intake.requests().reduce((sum, one) => sum + one.bodyBytes, 0)
+  const { tail, pool } = log.keptBytes
+  const { ahead, aheadMax, quarantine } = far.bytes()
+  return [
+    { pool: 'bodies', bytes: bodyBytes, limitBytes: intake.bodyBytesMax },
+    { pool: 'uncommitted', bytes: log.uncommittedBytes, limitBytes: UNCOMMITTED_BYTES_MAX },
+    { pool: 'tail', bytes: tail, limitBytes: TAIL_BYTES },
+    { pool: 'look_ahead', bytes: ahead, limitBytes: aheadMax },
+    { pool: 'reusable', bytes: pool, limitBytes: POOL_BYTES },
+    // Series, exemplars, families and entries are limited by number.
+    { pool: 'series', bytes: table.bytes, limitBytes: null },
+    { pool: 'exemplars', bytes: exemplars.heldBytes, limitBytes: null },
+    { pool: 'metadata', bytes: metadata.bytes, limitBytes: null },
+    { pool: 'quarantine', bytes: quarantine, limitBytes: null },
+  ]
 }

@@ -6,6 +6,8 @@ import { EXEMPLAR_MS, ROW_DOUBLES, type SeriesTable } from './series-table.ts'
 /** A scrape interval of five minutes is the longest in use. */
 const HELD_SECONDS_MAX = 300
 const HELD_MAX = 10_000
+/** Of what is no text in one. */
+const NUMBERS_BYTES = 5 * 8
 
 type Held = HeldExemplar & {
   /** Monotonic. */
@@ -36,6 +38,15 @@ export class Exemplars {
   /** Number of exemplars that wait for a sample. */
   get heldCount(): number {
     return this.#heldCount
+  }
+
+  /** What those take; looks at each of them. */
+  get heldBytes(): number {
+    const bytesOf = ({ labels }: Held) =>
+      labels.reduce((bytes, { length }) => bytes + length, NUMBERS_BYTES)
+    let bytes = 0
+    for (const list of this.#held.values()) for (const held of list) bytes += bytesOf(held)
+    return bytes
   }
 
   /**

@@ -24,6 +24,8 @@ const SERIES_SUFFIX = /_(?:bucket|sum|count|total|created|info)$/
 export class MetadataMemory {
   /** Changes whenever a family appears or is described anew. */
   epoch = 0
+  /** Of names and descriptions. */
+  bytes = 0
   readonly #families: (FamilyMetadata | undefined)[] = [undefined]
   readonly #numberOf = new Map<string, number>()
 
@@ -39,6 +41,7 @@ export class MetadataMemory {
       const number = this.#numberOf.get(name)
       if (number === undefined) this.#add(name, family)
       else if (!isSame(this.#families[number]!, family)) {
+        this.bytes += bytesOf(family) - bytesOf(this.#families[number]!)
         this.#families[number] = family
         this.epoch += 1
       }
@@ -64,6 +67,7 @@ export class MetadataMemory {
     if (this.#families.length >= FAMILIES_MAX) return
     this.#numberOf.set(name, this.#families.length)
     this.#families.push(family)
+    this.bytes += name.length + bytesOf(family)
     this.epoch += 1
   }
 }
@@ -71,6 +75,10 @@ export class MetadataMemory {
 /** A copy: the batch is lent. */
 function symbolBytes(batch: Batch, ref: number): Uint8Array {
   return copyOf(batch.bytes, batch.symbolStart[ref]!, batch.symbolEnd[ref]!)
+}
+
+function bytesOf({ help, unit }: FamilyMetadata): number {
+  return help.length + unit.length
 }
 
 function isSame(a: FamilyMetadata, b: FamilyMetadata): boolean {

@@ -37,6 +37,10 @@ export class RowIndex {
     this.#isFree = isFree
   }
 
+  get bytes(): number {
+    return this.#slots.byteLength + (this.#before?.byteLength ?? 0)
+  }
+
   /** The row whose identity stands at `identity[at]`, or -1. */
   find(identity: Uint32Array, at: number): number {
     const row = this.#findIn(this.#slots, identity, at)

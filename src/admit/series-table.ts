@@ -13,6 +13,8 @@ const IDLE_INTERVALS_MAX = 10
 export const ROW_WORDS = 16
 export const ROW_DOUBLES = 8
 const ROW_BYTES = 64
+/** Of the newest exemplar. */
+const DIGEST_BYTES = 4
 
 /** Double: newest timestamp that was accepted, Unix milliseconds. */
 export const NEWEST_MS = 2
@@ -81,6 +83,11 @@ export class SeriesTable {
   /** Number of series that own a row. */
   get live(): number {
     return this.#live
+  }
+
+  /** Of rows that were ever used; the others take no memory. */
+  get bytes(): number {
+    return this.#rowsUsed * (ROW_BYTES + DIGEST_BYTES) + this.#index.bytes
   }
 
   /**

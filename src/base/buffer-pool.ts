@@ -20,6 +20,11 @@ export class BufferPool {
     this.#keptBytesMax = keptBytesMax
   }
 
+  /** What is kept to be used again. */
+  get keptBytes(): number {
+    return this.#keptBytes
+  }
+
   /** Bytes of any content, the caller's until `give`, or for ever. */
   take(length: number): Uint8Array {
     if (length > PIECE_BYTES_MAX) return Buffer.allocUnsafeSlow(length)

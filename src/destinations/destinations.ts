@@ -4,6 +4,7 @@ import type { Disk } from '../base/disk.ts'
 import type { Logger } from '../base/log.ts'
 import type { DestinationConfig } from '../config/config.ts'
 import type { createPost } from '../forward/post.ts'
+import { ROOM_BYTES_MAX } from '../forward/room.ts'
 import type { Block } from '../model/block.ts'
 import type { DigestKey } from '../model/identity.ts'
 import { Tally, UNKNOWN_CLUSTER } from '../model/tally.ts'
@@ -125,6 +126,16 @@ export class Destinations {
     return new Map(this.#order.map((name) => [name, this.#lanes.get(name)?.flows() ?? []]))
   }
 
+  /** What all of them hold in memory. */
+  bytes(): { ahead: number; aheadMax: number; quarantine: number } {
+    const sum = { ahead: 0, aheadMax: this.#lanes.size * ROOM_BYTES_MAX, quarantine: 0 }
+    for (const { bytes } of this.#lanes.values()) {
+      sum.ahead += bytes.ahead
+      sum.quarantine += bytes.quarantine
+    }
+    return sum
+  }
+
   /** Those that are not configured any more, and may come back. */
   parked(): ParkedStatus[] {
     return this.#parked.status()
@@ -229,7 +240,7 @@ export class Destinations {
     const sum = files.cursor.samplesBefore ?? files.done.sum
     files.done = await this.#doneBefore(files.cursor, sum).catch((error: unknown) => {
       this.#parts.logger.error('of some samples it is not known whose they are', { error })
-      const done = new Tally(lane.done)
+      const done = new Tally(lane.account.done)
       done.add(UNKNOWN_CLUSTER, sum - done.sum)
       return done
     })

@@ -10,7 +10,6 @@ import { createPost, type Post } from '../forward/post.ts'
 import type { Refused } from '../forward/refused.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
-import type { Tally } from '../model/tally.ts'
 import { BLOCK_RECORD, decodeBlock } from '../persist/block.ts'
 import { blockFrom } from '../persist/block-search.ts'
 import type { Quarantine, QuarantineEntry } from '../persist/quarantine.ts'
@@ -47,7 +46,7 @@ export class Lane implements QuarantineSource, RewindSource {
   #delivery: Delivery
   readonly #quarantine: Quarantine
   readonly #stopping = new AbortController()
-  readonly #account: Account
+  readonly account: Account
   /** Blocks up to here may have been delivered before, by a process that has crashed since. */
   #inDoubtUpTo: number
   /** One person's wish after the other. */
@@ -82,7 +81,7 @@ export class Lane implements QuarantineSource, RewindSource {
       destination: this.#destination,
       onUnreadable: (block) => this.#loseUnreadable(block),
     })
-    this.#account = new Account({
+    this.account = new Account({
       totals: parts.totals,
       done: parts.done,
       quarantine: this.#quarantine.tallies,
@@ -100,7 +99,7 @@ export class Lane implements QuarantineSource, RewindSource {
       clock: this.#parts.clock,
       newestFirstWithinMs: catchUp === 'newest_first' ? outOfOrderWindowMs : 0,
       onDamage: ({ cluster, ...hole }) => {
-        this.#account.lose(hole.samples, cluster)
+        this.account.lose(hole.samples, cluster)
         this.#tellDamaged(hole)
       },
     })
@@ -118,7 +117,7 @@ export class Lane implements QuarantineSource, RewindSource {
         this.#outgoing.deliver(block, signal, block.number <= this.#inDoubtUpTo),
       inFlightMax: () => this.#destination.inFlightMax,
       merge: this.#parts.merge,
-      onDelivered: ({ cluster, counts }) => this.#account.settle(cluster, samplesOf(counts)),
+      onDelivered: ({ cluster, counts }) => this.account.settle(cluster, samplesOf(counts)),
       onCheckpoint,
       onError: (error) => {
         const message = 'delivery failed by a fault of the gateway'
@@ -132,14 +131,14 @@ export class Lane implements QuarantineSource, RewindSource {
   #decode(record: Pick<LogRecord, 'type' | 'payload'>): Block | null {
     if (record.type === BLOCK_RECORD) return decodeBlock(record.payload)
     const totals = totalsBefore(record)
-    if (totals !== null) this.#account.findOwners(totals.samples, this.#ahead.samples)
+    if (totals !== null) this.account.findOwners(totals.samples, this.#ahead.samples)
     return null
   }
 
   /** It is delivered for all that the rest knows. */
   #loseUnreadable({ cluster, counts, number }: Block): void {
     const samples = samplesOf(counts)
-    this.#account.damaged.add(cluster, samples)
+    this.account.damaged.add(cluster, samples)
     this.#tellDamaged({ samples, fromBlock: number, toBlock: number })
   }
 
@@ -156,7 +155,7 @@ export class Lane implements QuarantineSource, RewindSource {
   status(): DestinationStatus {
     const { name, url } = this.#config
     const { totals, watch } = this.#parts
-    const { damaged, evicted, waitingSamples } = this.#account
+    const { damaged, evicted, waitingSamples } = this.account
     const { protocol, state, reason, retries, inFlightMax } = this.#destination
     const { forwarded, refused, maybeStored, unsupported } = this.#destination
     const { held, discarded, size } = this.#quarantine
@@ -185,12 +184,12 @@ export class Lane implements QuarantineSource, RewindSource {
 
   /** What became of the samples of each cluster. */
   flows(): Flow[] {
-    return this.#account.flows(this.#ahead.samples)
+    return this.account.flows(this.#ahead.samples)
   }
 
-  /** Of all samples that ever were in the log, those that need not be delivered any more. */
-  get done(): Tally {
-    return this.#account.done
+  /** What it holds in memory. */
+  get bytes(): { ahead: number; quarantine: number } {
+    return { ahead: this.#ahead.bytes, quarantine: this.#quarantine.headBytes }
   }
 
   entries(): QuarantineEntry[] {
@@ -252,12 +251,12 @@ export class Lane implements QuarantineSource, RewindSource {
     const { oldest, acknowledged } = this.#ahead
     // What was acknowledged behind one that was not is behind the cursor.
     const start: Place = oldest !== undefined && acknowledged < first.number ? oldest : first
-    if (this.#account.done.sum <= start.samplesBefore) return { samples: 0, from: null }
+    if (this.account.done.sum <= start.samplesBefore) return { samples: 0, from: null }
     const done = await samplesBefore(log, committed, start.number, start.samplesBefore)
     let samples = 0
     await this.#restart(async () => {
       await this.#saveCursor(start)
-      samples = this.#account.rewind(done)
+      samples = this.account.rewind(done)
       this.#ahead = this.#aheadFrom(start.number, start.samplesBefore)
     })
     return { samples, from: new Date(start.receivedMs).toISOString() }
@@ -273,7 +272,7 @@ export class Lane implements QuarantineSource, RewindSource {
       await this.#parts.losses.allow({ kind: 'evicted', samples, fromBlock, toBlock, reason })
       await this.#saveCursor(first)
       stopped.dropBefore(first, missing)
-      this.#account.evict(missing.samples)
+      this.account.evict(missing.samples)
     })
   }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Block } from '../model/block.ts'
 import { samplesOf } from '../model/counts.ts'
 import type { Tally } from '../model/tally.ts'
-import { ClusterQueue, GREED } from './cluster-queue.ts'
+import { type ClusterQueue, GREED } from './cluster-queue.ts'
 import { type Gap, type Hole, Missing, type Place, placeBehind, placeOf } from './gap.ts'
 import type { Ahead } from './line.ts'
 import { Room, type RoomLimits } from './room.ts'
@@ -50,7 +50,6 @@ const AHEAD_OF_CURSOR_BYTES_MAX = 2 * 1024 ** 3
  */
 export class LookAhead {
   readonly #parts: LookAheadParts
-  readonly #queues = new Map<string, ClusterQueue>()
   readonly #turns: Turns
   /** The place behind everything that was read. */
   readonly #end: { number: number; samplesBefore: number; bytesBefore: number }
@@ -108,6 +107,11 @@ export class LookAhead {
     return this.#turns.samples
   }
 
+  /** What they take of memory, but for those in gaps. */
+  get bytes(): number {
+    return this.#room.bytes
+  }
+
   get isBehind(): boolean {
     return this.#turns.queues.some((queue) => queue.isBehind)
   }
@@ -121,7 +125,7 @@ export class LookAhead {
     this.#end.number = number + 1
     this.#end.samplesBefore = samplesBefore + samplesOf(counts)
     this.#end.bytesBefore = bytesBefore + message.length
-    const queue = this.#queueOf(cluster)
+    const queue = this.#turns.queueOf(cluster)
     const isFresh = this.#isLive && (this.#parts.newestFirstWithinMs ?? 0) > 0
     const line = queue.lineFor(this.#room, isFresh)
     if (line === null) {
@@ -180,7 +184,7 @@ export class LookAhead {
 
   /** Takes a block that the sweep has come to, if it was passed over and there is room now. */
   readAgain(block: Block): boolean {
-    const isTaken = this.#takeAgain(this.#queueOf(block.cluster), block)
+    const isTaken = this.#takeAgain(this.#turns.queueOf(block.cluster), block)
     this.#swept = placeBehind(block)
     return isTaken
   }
@@ -239,7 +243,7 @@ export class LookAhead {
 
   /** What is missing of a block in the log, if it was passed over or not read yet. */
   countMissing(block: Block, missing: Missing): void {
-    const gap = this.#queueOf(block.cluster).gapAround(block)
+    const gap = this.#turns.queueOf(block.cluster).gapAround(block)
     if (block.number >= this.#end.number) missing.addUnread(block)
     else if (gap !== undefined) missing.addInGap(gap, block)
   }
@@ -268,15 +272,6 @@ export class LookAhead {
       this.#room.free(dropped)
       return dropped
     })
-  }
-
-  #queueOf(cluster: string): ClusterQueue {
-    const known = this.#queues.get(cluster)
-    if (known !== undefined) return known
-    const queue = new ClusterQueue(cluster)
-    this.#queues.set(cluster, queue)
-    this.#turns.join(queue)
-    return queue
   }
 
   /** Too far ahead, nobody but the last one may go on. */

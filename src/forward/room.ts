@@ -3,7 +3,7 @@ import type { Ahead, Line } from './line.ts'
 
 /** Blocks in memory that are not acknowledged, and their bytes. */
 const BLOCKS_MAX = 512
-const BYTES_MAX = 32 * 1024 * 1024
+export const ROOM_BYTES_MAX = 32 * 1024 * 1024
 
 export type RoomLimits = { blocksMax?: number; bytesMax?: number }
 
@@ -21,7 +21,7 @@ export class Room {
   #blocks = 0
   #bytes = 0
 
-  constructor({ blocksMax = BLOCKS_MAX, bytesMax = BYTES_MAX }: RoomLimits) {
+  constructor({ blocksMax = BLOCKS_MAX, bytesMax = ROOM_BYTES_MAX }: RoomLimits) {
     this.#blocksMax = blocksMax
     this.#bytesMax = bytesMax
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { Tally } from '../model/tally.ts'
-import type { ClusterQueue } from './cluster-queue.ts'
+import { ClusterQueue } from './cluster-queue.ts'
 import { olderOf, type Place } from './gap.ts'
 import type { Ahead, Line } from './line.ts'
 
@@ -35,6 +35,7 @@ export type Departure = {
  */
 export class Turns {
   readonly #ring: ClusterQueue[] = []
+  readonly #byCluster = new Map<string, ClusterQueue>()
   readonly #clock: Pick<Clock, 'monotonicMs'>
   #at = 0
   readonly #inFlight = new Set<Departure>()
@@ -44,8 +45,14 @@ export class Turns {
     this.#clock = clock
   }
 
-  join(queue: ClusterQueue): void {
+  /** That of a cluster, which takes part from now on if it did not before. */
+  queueOf(cluster: string): ClusterQueue {
+    const known = this.#byCluster.get(cluster)
+    if (known !== undefined) return known
+    const queue = new ClusterQueue(cluster)
+    this.#byCluster.set(cluster, queue)
     this.#ring.push(queue)
+    return queue
   }
 
   get queues(): readonly ClusterQueue[] {

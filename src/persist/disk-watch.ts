@@ -11,7 +11,7 @@ const QUOTA_SHARE = 0.8
 /** A write that takes longer than this is stuck: its senders are told to come back. */
 const STUCK_MS = 5_000
 /** Blocks in memory that wait for the disk; when there are more it is too slow for what comes. */
-const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
+export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
 const PROBE_BYTES = 64 * 1024
 
 export type DiskWatchParts = {

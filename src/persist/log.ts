@@ -13,7 +13,7 @@ import { type Recovered, recover } from './recovery.ts'
 import { READ_AHEAD_BYTES } from './scan.ts'
 import { type Damage, SEGMENT_BYTES, type Segment, STORE_ID_BYTES, seedOf } from './segment.ts'
 import { Segments } from './segments.ts'
-import { TAIL_BYTES, Tail } from './tail.ts'
+import { POOL_BYTES, TAIL_BYTES, Tail } from './tail.ts'
 import { SegmentWriter } from './writer.ts'
 
 export type LogOptions = {
@@ -41,9 +41,6 @@ export type LogOptions = {
   /** Told once about each damaged place, when the log is opened and when it is read. */
   onDamage?: (damage: Damage) => void
 }
-
-/** Of payloads that were given back, for those that are read next. */
-const POOL_BYTES = 8 * 1024 * 1024
 
 /**
  * The durable log: records with consecutive numbers (LSN), in segment files, deleted from the
@@ -160,6 +157,11 @@ export class Log {
   /** What lies in memory and not on disk. */
   get uncommittedBytes(): number {
     return this.#pending.bytes + (this.#writing?.bytes ?? 0)
+  }
+
+  /** What lies in memory to be read again, and what was given back. */
+  get keptBytes(): { tail: number; pool: number } {
+    return { tail: this.#tail.bytes, pool: this.#pool.keptBytes }
   }
 
   /**

@@ -67,6 +67,8 @@ export class Quarantine {
   readonly discarded: Counts = noCounts()
   /** The same of samples, by cluster. */
   readonly tallies = { held: new Tally(), discarded: new Tally() }
+  /** What is in memory: the heads of entries, and not what was refused. */
+  headBytes = 0
   /** Samples in all entries so far, also those that have left. */
   #samples = 0
 
@@ -209,6 +211,7 @@ export class Quarantine {
     this.#entries.set(entry.id, entry)
     add(this.held, entry.lost)
     this.tallies.held.add(entry.cluster, samplesOf(entry.lost))
+    this.headBytes += bytesOf(entry)
   }
 
   #forget(id: number): QuarantineEntry | undefined {
@@ -217,8 +220,17 @@ export class Quarantine {
     this.#entries.delete(id)
     this.held = minus(this.held, entry.lost)
     this.tallies.held.add(entry.cluster, -samplesOf(entry.lost))
+    this.headBytes -= bytesOf(entry)
     return entry
   }
+}
+
+/** Of what is no text in a head. */
+const NUMBERS_BYTES = 9 * 8
+
+function bytesOf({ cluster, class: lossClass, reason, series }: QuarantineHead): number {
+  const texts = cluster.length + lossClass.length + reason.length + (series?.length ?? 0)
+  return NUMBERS_BYTES + texts
 }
 
 function encode(head: WrittenHead, message: Uint8Array): Uint8Array[] {

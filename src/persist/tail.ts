@@ -4,6 +4,9 @@ import type { LoggedRecord } from './group.ts'
 /** What the newest records may take of memory. */
 export const TAIL_BYTES = 4 * 1024 * 1024
 
+/** Of payloads that were given back, for those that are read next. */
+export const POOL_BYTES = 8 * 1024 * 1024
+
 /**
  * The newest committed records, as they were written: whoever reads right behind the writer
  * needs neither the disk nor their checksums.
@@ -19,6 +22,10 @@ export class Tail {
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes
+  }
+
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Takes the records of a committed group, numbered from `firstLsn`. */

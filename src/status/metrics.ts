@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import { VERSION } from '../base/version.ts'
 import { registerDestinations } from './destination-metrics.ts'
+import { registerMemory } from './memory-metrics.ts'
 import { counter, counters, gauge, gauges, type Point } from './registry.ts'
 import type { MetricSources, RequestStatus } from './sources.ts'
 
@@ -24,14 +25,22 @@ const NS_PER_SECOND = 1e9
 
 type EventLoopDelay = ReturnType<typeof monitorEventLoopDelay>
 
-/** The metrics of one gateway, in a registry of its own. */
-export function createMetrics(sources: MetricSources): Metrics {
+/**
+ * The metrics of one gateway, in a registry of its own.
+ *
+ * @param notReady why no push is taken at the moment, or null
+ */
+export function createMetrics(sources: MetricSources, notReady: () => string | null): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   registerIntake(registry, sources)
   registerAdmission(registry, sources)
   registerLog(registry, sources)
   registerDestinations(registry, sources)
+  registerMemory(registry, sources)
+  gauge(registry, 'sluice_ready', '1 while pushes are taken, as /-/ready says; else 0.', () => {
+    return notReady() === null ? 1 : 0
+  })
 
   const delay = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS })
   delay.enable()

@@ -40,9 +40,18 @@ export type MetricSources = {
   /** How often the wall clock was set, and by how much altogether. */
   clockJumps: () => { count: number; seconds: number }
   log: () => LogStatus
+  memory: () => Iterable<MemoryPool>
   series: () => { active: number; max: number; untrackedSamples: number }
   /** Series whose deltas are added up, as they count; null where none are taken. */
   deltas: () => { held: number; max: number } | null
+}
+
+/** Memory that something takes, as far as it is bytes and texts. */
+export type MemoryPool = {
+  pool: string
+  bytes: number
+  /** Null where not bytes are limited, but something else. */
+  limitBytes: number | null
 }
 
 export type RequestStatus = {

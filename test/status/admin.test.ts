@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { post, type TestGateway, withGateway } from '../support/gateway.ts'
+import { valuesOf } from './parts.ts'
 
 const T = Date.now()
 const oneSample = [{ labels: { __name__: 'm' }, samples: [{ value: 1, timestamp: T }] }]
@@ -54,6 +55,7 @@ test(
         const answer = await fetch(urlOf(gateway, '/-/ready'))
         expect(answer.status).toBe(503)
         expect(await answer.text()).toMatch(/^not ready: the log in .* is full/)
+        expect((await valuesOf(gateway)).get('sluice_ready')).toBe(0)
         expect((await fetch(urlOf(gateway, '/-/healthy'))).status).toBe(200)
         expect(JSON.parse(await gateway.admin('/api/v1/status'))).toMatchObject({
           notReady: expect.stringMatching(/is full/),
@@ -63,6 +65,7 @@ test(
         receiver.respond = undefined
         const status = async () => (await fetch(urlOf(gateway, '/-/ready'))).status
         await expect.poll(status, { timeout: 20_000 }).toBe(200)
+        expect((await valuesOf(gateway)).get('sluice_ready')).toBe(1)
       },
       { quota: '1MiB' },
     ),
