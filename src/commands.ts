@@ -5,6 +5,7 @@ import { systemClock } from './base/clock.ts'
 import { nodeDisk } from './base/disk.ts'
 import { SluiceError } from './base/errors.ts'
 import { createLogger, type Logger } from './base/log.ts'
+import { boundOldGeneration } from './base/old-generation.ts'
 import { type Address, addressText } from './base/units.ts'
 import { VERSION } from './base/version.ts'
 import { boundYoungGeneration } from './base/young-generation.ts'
@@ -88,6 +89,7 @@ async function serve(args: string[]): Promise<number> {
   if (warnings.length > 0) log.warn('settings without effect', { settings: warnings })
 
   endOnFaults(log)
+  boundOldGeneration()
   // A flag of the process: threads would be held to what they have grown to by then.
   if (config.limits.intakeThreads === 1) boundYoungGeneration()
   const stopping = stopSignal(log)
