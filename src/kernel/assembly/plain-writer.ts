@@ -78,6 +78,7 @@ function isPlain(sample: u32, series: u32): bool {
   return (
     isPlainSample(sample) &&
     load<u32>(SAMPLE_HISTOGRAM_END + ((<usize>sample) << 2)) === 0 &&
+    refs > 0 &&
     refs <= PLAIN_REFS_MAX &&
     <u32>(elementsEnd() - OUT) + PLAIN_BYTES_MAX * 2 <= <u32>OUT_BYTES_MAX
   )
@@ -119,7 +120,6 @@ function writeRefs(start: usize, series: u32): usize {
   const count = load<u32>(SERIES_LABEL_END + word) - first
   const refs = LABEL_REFS + ((<usize>first) << 2)
   setRefs(refs, count)
-  if (count === 0) return start
   const like = count <= RECENT_REFS_MAX ? withRefs(count) : 0
   if (like !== 0) {
     const end = patchRefs(start, refs, count, like)

@@ -14,6 +14,8 @@ import { writeCopies, writeLiteral } from './snappy-elements'
 const HEAD_BYTES: usize = 4
 /** Fewer bytes are not worth a copy. */
 const COPY_MIN: usize = 4
+/** What is open may not take more room than a series does, however many are the same. */
+const COPIED_MAX: usize = 4096
 
 /**
  * Series as elements of a snappy block, without looking for anything: what a series has in
@@ -124,7 +126,7 @@ function equalBytes(one: usize, other: usize): u64 {
 }
 
 function passSame(from: usize, run: usize, offset: usize): void {
-  const isJoint = from === literalAt && copied > 0 && copiedFrom === offset
+  const isJoint = from === literalAt && copiedFrom === offset && copied > 0 && copied < COPIED_MAX
   if (!isJoint) {
     if (run < COPY_MIN) return
     putLiteral(from)

@@ -32,7 +32,7 @@ function giveNumber(symbol: u32): u32 {
   const given = load<u32>(REGISTERS + AT_NAMED_COUNT * 4)
   const bytes = load<u32>(REGISTERS + AT_NAMED_BYTES * 4)
   const length = lengthOf(symbol)
-  const isRoom = given < <u32>NAMED_MAX && length < <u32>NAMED_BYTES_MAX - HEAD_MAX - bytes
+  const isRoom = given < <u32>NAMED_MAX && bytes + HEAD_MAX + length <= <u32>NAMED_BYTES_MAX
   if (number === 0 || length === 0 || !isRoom) {
     store<u32>(REGISTERS + AT_MISSING_SYMBOL * 4, symbol)
     return 0
