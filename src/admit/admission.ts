@@ -87,10 +87,10 @@ export class Admission {
   judge(batch: Batch, slice: Slice, block: number, nowMs: number, nowSeconds: number): Judgement {
     const judgement = this.#judgement
     clearJudgement(judgement, batch.exemplarCount)
+    this.#undo.begin(block)
     this.#seriesRow = grown(this.#seriesRow, batch.seriesCount)
     this.#carries = grown(this.#carries, batch.seriesCount)
-    const { exemplars, metadata } = this
-    const context = { block, aheadMs: nowMs + AHEAD_MS_MAX, nowSeconds, epoch: metadata.epoch }
+    const context = { block, aheadMs: nowMs + AHEAD_MS_MAX, nowSeconds, epoch: this.metadata.epoch }
     for (let rest = this.#judgePlain(batch, slice, context); rest.fromSeries < rest.toSeries; ) {
       const { fromSeries, fromSample } = rest
       let end = fromSample
@@ -99,7 +99,7 @@ export class Admission {
       rest = { ...rest, fromSeries: fromSeries + 1, fromSample: end }
       rest = this.#judgePlain(batch, rest, context)
     }
-    exemplars.judge(batch, slice, this.#seriesRow, this.#carries, block, nowSeconds, judgement)
+    this.exemplars.judge(batch, slice, this.#seriesRow, this.#carries, block, nowSeconds, judgement)
     return judgement
   }
 

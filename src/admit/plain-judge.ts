@@ -63,7 +63,6 @@ export class PlainJudge {
     seriesRow: Int32Array,
     carries: Uint8Array,
   ): number {
-    this.#undo.begin(block)
     const { words, doubles, rowsUsed } = this.#table
     const { seriesIdentity, seriesFamily, seriesMetadataType, sampleKeep } = batch
     const { sampleSeries, sampleTimestampMs, sampleBits, sampleHistogramEnd } = batch

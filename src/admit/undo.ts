@@ -25,8 +25,6 @@ export class UndoLog {
   #block = new Float64Array(4096)
   #start = 0
   #end = 0
-  /** Entries that have left, so that a mark stays what it is when entries move. */
-  #gone = 0
   /**
    * Where the entries of each block begin, oldest first. So forgetting takes a step per block: a
    * loop over entries, entered once per commit, was never compiled for good.
@@ -40,7 +38,7 @@ export class UndoLog {
   /** What is recorded from now on is changed by `block`; blocks come in rising order. */
   begin(block: number): void {
     if (this.#marks.at(-1)?.block === block) return
-    this.#marks.push({ block, from: this.#gone + this.#end })
+    this.#marks.push({ block, from: this.#end })
   }
 
   /** Call before the block changes `row` for the first time. */
@@ -57,10 +55,10 @@ export class UndoLog {
 
   /** Blocks up to `block` are on disk: what they changed stays. */
   forget(block: number): void {
-    const kept = this.#marks.findIndex((mark) => mark.block > block)
-    this.#marks = kept < 0 ? [] : this.#marks.slice(kept)
-    if (kept < 0) this.#clear()
-    else this.#start = this.#marks[0]!.from - this.#gone
+    this.#marks = this.#marks.filter((mark) => mark.block > block)
+    const [first] = this.#marks
+    if (first === undefined) this.#clear()
+    else this.#start = first.from
   }
 
   /** Restores every row that a block not on disk has changed, the newest change first. */
@@ -80,7 +78,6 @@ export class UndoLog {
       // Rather an exemplar twice than one lost.
       doubles[row * ROW_DOUBLES + EXEMPLAR_MS] = 0
     }
-    this.#marks = []
     this.#clear()
   }
 
@@ -90,7 +87,7 @@ export class UndoLog {
   }
 
   #clear(): void {
-    this.#gone += this.#end
+    this.#marks = []
     this.#start = 0
     this.#end = 0
   }
@@ -116,6 +113,6 @@ export class UndoLog {
     this.#block.copyWithin(0, start)
     this.#start = 0
     this.#end -= start
-    this.#gone += start
+    for (const mark of this.#marks) mark.from -= start
   }
 }
