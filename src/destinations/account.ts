@@ -134,12 +134,20 @@ export class Account {
 function flowOf(cluster: string, tallies: Tallies): Flow {
   const of = (what: keyof Tallies) => tallies[what].of(cluster)
   return {
-    ...{ cluster, kept: of('kept'), waitingAtStart: of('waitingAtStart') },
-    ...{ quarantinedAtStart: of('quarantinedAtStart'), rewound: of('rewound') },
-    ...{ forwarded: of('forwarded'), maybeStored: of('maybeStored') },
-    ...{ unsupported: of('unsupported'), quarantined: of('quarantined') },
-    ...{ discarded: of('discarded'), damaged: of('damaged'), evicted: of('evicted') },
-    ...{ dropped: of('dropped'), waiting: of('waiting') },
+    cluster,
+    kept: of('kept'),
+    waitingAtStart: of('waitingAtStart'),
+    quarantinedAtStart: of('quarantinedAtStart'),
+    rewound: of('rewound'),
+    forwarded: of('forwarded'),
+    maybeStored: of('maybeStored'),
+    unsupported: of('unsupported'),
+    quarantined: of('quarantined'),
+    discarded: of('discarded'),
+    damaged: of('damaged'),
+    evicted: of('evicted'),
+    dropped: of('dropped'),
+    waiting: of('waiting'),
   }
 }
 

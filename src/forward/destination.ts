@@ -114,8 +114,9 @@ export class Destination {
     await this.#deliverMessage(job, block.message, block.counts)
     for (const loss of job.losses) await this.#keepLoss(block, loss, signal)
     const { cluster } = block
-    const doubles = job.losses.filter(isProbablyStored)
-    for (const { lost } of doubles) this.#count('maybeStored', cluster, lost)
+    for (const loss of job.losses) {
+      if (isProbablyStored(loss)) this.#count('maybeStored', cluster, loss.lost)
+    }
     const delivery = job.result()
     this.#count('forwarded', cluster, delivery.forwarded)
     add(this.refused, delivery.refused)
@@ -191,8 +192,9 @@ export class Destination {
   #settle2(job: Job, verdict: FinalVerdict): string | null {
     switch (verdict.kind) {
       case 'delivered':
-        if (isNothing(verdict.lost)) return null
-        job.lose(verdict.lost, 'short write', 'the Written headers say less than was sent')
+        if (!isNothing(verdict.lost)) {
+          job.lose(verdict.lost, 'short write', 'the Written headers say less than was sent')
+        }
         return null
       case 'partial':
         job.lose(verdict.lost, job.refusalClass, verdict.reason)

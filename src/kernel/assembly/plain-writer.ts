@@ -129,8 +129,9 @@ function writeRefs(start: usize, series: u32): usize {
 }
 
 /**
- * Writes references by changing those of the series `like`, which has as many: five times as
- * fast as one by one. 0 when a number takes other room than the one in its place.
+ * Writes references by changing those of the series `like`, which has as many: one by one, all of
+ * writing takes 138 ns per sample, and so 99. 0 when a number takes other room than the one in
+ * its place.
  */
 function patchRefs(start: usize, refs: usize, count: u32, like: usize): usize {
   const refsLike = refsOf(like)
