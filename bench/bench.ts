@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Context } from './context.ts'
+import type { Context, Row } from './context.ts'
 import { leaveTargetCore } from './cpu.ts'
 import { writeResults } from './results.ts'
 import { stopAll } from './rig.ts'
@@ -14,6 +14,7 @@ const USAGE = `npm run bench -- [options]
   --quick           shorter windows and fewer rows: ends in two minutes
   --only ROW        this row; may be given several times: ${ROWS.map(({ name }) => name).join(' ')}
   --warm-up SECONDS, --seconds SECONDS   before the measurement, and of it
+  --minutes N       of the row uptime, which is run only when it is named; 30
   --no-peers        Sluice alone
   --source DIR      measures another checkout of Sluice with this benchmark
   --cpu-prof DIR    writes a CPU profile of Sluice for each row
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     'warm-up': { type: 'string' },
     seconds: { type: 'string' },
+    minutes: { type: 'string', default: '30' },
     'no-peers': { type: 'boolean', default: false },
     source: { type: 'string' },
     'cpu-prof': { type: 'string' },
@@ -43,8 +45,10 @@ const ROW_SECONDS_MAX = 600
 let isEnding = false
 
 async function main(): Promise<void> {
-  const rows = ROWS.filter(({ name, isLong }) =>
-    values.only === undefined ? !(values.quick && isLong) : values.only.includes(name),
+  const rows = ROWS.filter(({ name, isLong, isOnDemand }) =>
+    values.only === undefined
+      ? !(isOnDemand || (values.quick && isLong))
+      : values.only.includes(name),
   )
   if (values.help || rows.length === 0) return void console.log(USAGE)
   await leaveTargetCore()
@@ -61,7 +65,7 @@ async function main(): Promise<void> {
         console.log(`${row.name.padEnd(12)}  left out: the time of a quick run is over`)
         continue
       }
-      deadline = setTimeout(() => endOf(row.name), ROW_SECONDS_MAX * 1000)
+      deadline = setTimeout(() => endOf(row), secondsMax(row) * 1000)
       for await (const line of row.run(contextOf(workspace, lines))) {
         lines.push(withRatios(line, lines))
         console.log(tableLine(lines.at(-1)!))
@@ -89,6 +93,7 @@ function contextOf(workspace: string, measured: readonly Measurement[]): Context
     peers: values['no-peers'] ? [] : ['vmagent', 'prometheus'],
     measured,
     isQuick: quick,
+    minutes: Number(values.minutes),
     sluice: {
       ...(source !== undefined && { source: resolve(source) }),
       ...(profiles !== undefined && { profiles: resolve(profiles) }),
@@ -108,8 +113,12 @@ function endOnSignals(workspace: string): void {
   }
 }
 
-function endOf(row: string): void {
-  console.error(`${row} took more than ${ROW_SECONDS_MAX} seconds`)
+function secondsMax({ isOnDemand }: Row): number {
+  return ROW_SECONDS_MAX + (isOnDemand ? Number(values.minutes) * 60 : 0)
+}
+
+function endOf(row: Row): void {
+  console.error(`${row.name} took more than ${secondsMax(row)} seconds`)
   process.kill(process.pid, 'SIGTERM')
 }
 

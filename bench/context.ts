@@ -7,6 +7,8 @@ export type Row = {
   name: string
   /** Left out of a quick run. */
   isLong?: boolean
+  /** Runs only when it is asked for by name. */
+  isOnDemand?: boolean
   run: (context: Context) => AsyncGenerator<Measurement>
 }
 
@@ -19,6 +21,8 @@ export type Context = {
   /** Lines of earlier rows. */
   measured: readonly Measurement[]
   isQuick: boolean
+  /** Of the row `uptime`. */
+  minutes: number
 }
 
 export const SERIES = 100_000

@@ -89,7 +89,8 @@ export class Load {
   #patched(push: number, round: number, timeOf: (instance: number) => number): Buffer {
     const view = this.#view
     const bytes = this.#template
-    const renewals = Math.floor((round + push) * this.#churn)
+    // Pushes take turns, so that each round renews as many.
+    const renewals = Math.floor(round * this.#churn + push / this.pushesPerRound)
     const first = (push + renewals * this.pushesPerRound) * this.#instancesPerPush
     for (const { at, instance } of this.#digits) {
       let number = first + instance

@@ -8,6 +8,7 @@ import { costOf, lineOf, steadyWindow } from './steady.ts'
 import type { Measurement } from './table.ts'
 import type { TargetName } from './target.ts'
 import { threads } from './threads.ts'
+import { uptime } from './uptime.ts'
 
 const SMALL = { protocol: 'rw2', series: SERIES, pushSamples: 50, connections: 50 } as const
 
@@ -30,6 +31,7 @@ export const ROWS: Row[] = [
   { name: 'series-10m', isLong: true, run: manySeries('series-10m', 10_000_000) },
   { name: 'churn', isLong: true, run: churn },
   { name: 'threads', isLong: true, run: threads },
+  { name: 'uptime', isOnDemand: true, run: uptime },
 ]
 
 /** Whether a sample costs more when series come and go: each round is a minute of 5 %. */
