@@ -8,6 +8,7 @@ import { writeResults } from './results.ts'
 import { stopAll } from './rig.ts'
 import { ROWS } from './rows.ts'
 import { type Measurement, tableHead, tableLine, withRatios } from './table.ts'
+import { compile } from './target.ts'
 
 const USAGE = `npm run bench -- [options]
 
@@ -52,6 +53,7 @@ async function main(): Promise<void> {
   )
   if (values.help || rows.length === 0) return void console.log(USAGE)
   await leaveTargetCore()
+  await compile(values.source)
   const caches = join(PROJECT, '.cache')
   await mkdir(caches, { recursive: true })
   const workspace = await mkdtemp(join(caches, 'bench-'))

@@ -18,7 +18,7 @@ const REPORT_EVERY_MS = 5_000
 const PORTS = { central: 9090, sender: 9091, exporter: 9100, write: 9201, admin: 9202 }
 /** Series that the central Prometheus has just received. */
 const COUNT = 'count({__name__=~".+"})'
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts')
+const MAIN = join(import.meta.dirname, '..', 'src', 'sluice.js')
 
 type Status = {
   received: Sums

@@ -43,7 +43,7 @@ const SOURCES = filesIn('src').map((path) => path.slice('src/'.length))
 /** By file or folder, as drawn in ARCHITECTURE.md: `ingest.ts` on 4, `wire/` on 1. */
 const FLOORS = new Map(
   [...textOf('ARCHITECTURE.md').matchAll(/^(\d+) {1,2}(\S.*)$/gm)].flatMap(([, floor, rooms]) =>
-    [...rooms!.matchAll(/[\w-]+(?:\.ts|\/)/g)].map(([room]) => [room, Number(floor)] as const),
+    [...rooms!.matchAll(/[\w-]+(?:\.[jt]s|\/)/g)].map(([room]) => [room, Number(floor)] as const),
   ),
 )
 
@@ -123,7 +123,7 @@ test('every file that the documents name is there', () => {
 function filesIn(directory: string): string[] {
   const names = readdirSync(join(ROOT, directory), { recursive: true, encoding: 'utf8' })
   const paths = names.map((name) => `${directory}/${name.replaceAll('\\', '/')}`)
-  return paths.filter((path) => path.endsWith('.ts')).toSorted()
+  return paths.filter((path) => /\.[jt]s$/.test(path)).toSorted()
 }
 
 function textOf(path: string): string {
@@ -139,9 +139,9 @@ function codeOf(path: string): string {
 function importsOf(path: string): string[] {
   // The compiler of the kernel wants its imports without the end.
   const imports = codeOf(`src/${path}`).matchAll(
-    /\b(?:from|import)\s*\(?\s*'((?:\.{1,2}\/)+[^'.]+)(?:\.ts)?'/g,
+    /\b(?:from|import)\s*\(?\s*'((?:\.{1,2}\/)+[^'.]+)(\.[jt]s)?'/g,
   )
-  return [...imports].map(([, to]) => join(dirname(path), `${to}.ts`))
+  return [...imports].map(([, to, end = '.ts']) => join(dirname(path), `${to}${end}`))
 }
 
 /** Every source that is needed to run `path`, and `path` itself only if something imports it. */

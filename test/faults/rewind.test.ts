@@ -58,7 +58,7 @@ test('F49: what a central forgot after it had acknowledged it is back after a re
   /** As a person does it. */
   async function rewind(): Promise<{ samples: number }> {
     const admin = new URL(sluice.admin).host
-    const args = ['src/main.ts', 'rewind', '--admin', admin, '--destination', 'central']
+    const args = ['src/sluice.js', 'rewind', '--admin', admin, '--destination', 'central']
     const { stdout } = await run(process.execPath, [...args, '--since', '15m'])
     return JSON.parse(stdout)
   }

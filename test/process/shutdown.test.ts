@@ -173,7 +173,7 @@ async function bodiesBytes({ admin }: SluiceProcess): Promise<number> {
 
 /** The code and the output of a process that should not come up. */
 async function expectRefused(flags: string[]): Promise<string> {
-  const child: Child = startChild(process.execPath, ['src/main.ts', 'serve', ...flags])
+  const child: Child = startChild(process.execPath, ['src/sluice.js', 'serve', ...flags])
   try {
     // Not `exit`, after which there may still be something to read.
     expect(await once(child.process, 'close'), child.output()).toEqual([1, null])

@@ -46,7 +46,7 @@ export async function startSluice(
   await mkdir(directory, { recursive: true })
   await writeFile(config, yaml)
   const command = [
-    ...[process.execPath, 'src/main.ts', 'serve', '--data', directory, '--config', config],
+    ...[process.execPath, 'src/sluice.js', 'serve', '--data', directory, '--config', config],
     ...['--remote-write', destination],
     ...['--listen', `127.0.0.1:${write}`, '--admin', `127.0.0.1:${admin}`],
     ...flags,
