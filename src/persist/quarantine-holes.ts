@@ -3,12 +3,15 @@ import { type Counts, samplesOf } from '../model/counts.ts'
 /** Entries that the disk has lost: so many samples, of blocks between these. */
 export type QuarantineHole = { samples: number; fromBlock: number; toBlock: number }
 
+/** What a seal says of the entry that it was written behind. */
+export type Sealed = { id: number; block: number; samples: number; samplesBefore: number }
+
 type Found = QuarantineHole & { ids: number[] }
 
 /**
  * Finds what is missing of a quarantine while its records are read in order: an entry says how
- * many samples came before it. What was taken out later is not missed, and what no entry follows
- * is not known.
+ * many samples came before it, and the seal behind it how many it held. What was taken out later
+ * is not missed.
  *
  * A class, because of what it remembers between two records.
  */
@@ -17,11 +20,15 @@ export class QuarantineHoles {
   samples = 0
   readonly #found: Found[] = []
   readonly #removed = new Set<number>()
-  #nextLsn: number | undefined
-  /** Passed over since the last entry. */
-  #missing: number[] = []
+  #nextLsn: number
+  /** Passed over, and nobody has said what they were. */
+  readonly #missing = new Set<number>()
   #hasEntry = false
   #block = 0
+
+  constructor(firstLsn: number) {
+    this.#nextLsn = firstLsn
+  }
 
   entry(
     lsn: number,
@@ -29,16 +36,18 @@ export class QuarantineHoles {
     samplesBefore = this.samples,
   ): void {
     this.#pass(lsn)
-    const samples = samplesBefore - this.samples
-    // Before the first entry that is left, nobody knows what was taken out.
-    if (this.#hasEntry && samples > 0 && this.#missing.length > 0) {
-      const [fromBlock, toBlock] = [Math.min(this.#block, block), Math.max(this.#block, block)]
-      this.#found.push({ samples, fromBlock, toBlock, ids: this.#missing })
-    }
-    this.#missing = []
-    this.#hasEntry = true
-    this.#block = block
+    this.#reach(block, samplesBefore)
     this.samples = samplesBefore + samplesOf(lost)
+  }
+
+  sealed(lsn: number, { id, block, samples, samplesBefore }: Sealed): void {
+    this.#pass(lsn)
+    if (!this.#missing.delete(id)) return
+    this.#found.push({ samples, fromBlock: block, toBlock: block, ids: [id] })
+    // Entries are sealed in their order, but others may have come between.
+    if (this.#hasEntry && samplesBefore < this.samples) return
+    this.#reach(block, samplesBefore)
+    this.samples = samplesBefore + samples
   }
 
   removed(lsn: number, ids: readonly number[]): void {
@@ -57,8 +66,23 @@ export class QuarantineHoles {
     return this.#found.flatMap(({ ids }) => ids)
   }
 
+  /** What is missing lies between the last entry and this one, or was none. */
+  #reach(block: number, samplesBefore: number): void {
+    const samples = samplesBefore - this.samples
+    // Before the first entry that is left, nobody knows what was taken out, but a seal may say so.
+    if (this.#hasEntry) {
+      if (samples > 0 && this.#missing.size > 0) {
+        const [fromBlock, toBlock] = [Math.min(this.#block, block), Math.max(this.#block, block)]
+        this.#found.push({ samples, fromBlock, toBlock, ids: [...this.#missing] })
+      }
+      this.#missing.clear()
+    }
+    this.#hasEntry = true
+    this.#block = block
+  }
+
   #pass(lsn: number): void {
-    for (let missing = this.#nextLsn ?? lsn; missing < lsn; missing++) this.#missing.push(missing)
+    for (let missing = this.#nextLsn; missing < lsn; missing++) this.#missing.add(missing)
     this.#nextLsn = lsn + 1
   }
 }

@@ -3,7 +3,7 @@ import { copyOf } from '../base/memory.ts'
 import { add, type Counts, minus, noCounts, samplesOf } from '../model/counts.ts'
 import { Tally } from '../model/tally.ts'
 import type { Log } from './log.ts'
-import { type QuarantineHole, QuarantineHoles } from './quarantine-holes.ts'
+import { type QuarantineHole, QuarantineHoles, type Sealed } from './quarantine-holes.ts'
 import type { LogRecord } from './reader.ts'
 
 /** What was refused, and all that helps to find out why. */
@@ -34,9 +34,13 @@ export type QuarantineEntry = QuarantineHead & {
   messageBytes: number
 }
 
+type LogUse =
+  | ('committedLsn' | 'oldestLsn' | 'sizeBytes')
+  | ('append' | 'commit' | 'reader' | 'release')
+
 export type QuarantineParts = {
   /** Of its own. */
-  log: Pick<Log, 'committedLsn' | 'sizeBytes' | 'append' | 'commit' | 'reader' | 'release'>
+  log: Pick<Log, LogUse>
   /** What it may take of the disk; the oldest entries make room. */
   bytesMax: number
   entriesMax: number
@@ -49,6 +53,8 @@ export type QuarantineParts = {
 const ENTRY_RECORD = 1
 /** Ids that are not in it any more. */
 const REMOVED_RECORD = 2
+/** Of one entry, which it follows: without it nobody would miss the last one. */
+const SEAL_RECORD = 3
 const LENGTH_BYTES = 4
 
 /**
@@ -61,6 +67,8 @@ const LENGTH_BYTES = 4
 export class Quarantine {
   readonly #parts: QuarantineParts
   readonly #entries = new Map<number, QuarantineEntry>()
+  /** Where the seals of entries are. */
+  readonly #seals = new Map<number, number>()
   /** Elements that are in it now. */
   held: Counts = noCounts()
   /** Elements that have left it without having arrived. */
@@ -79,7 +87,7 @@ export class Quarantine {
   /** Reads what there is; damaged entries are left out and told. */
   static async open(parts: QuarantineParts): Promise<Quarantine> {
     const quarantine = new Quarantine(parts)
-    const holes = new QuarantineHoles()
+    const holes = new QuarantineHoles(parts.log.oldestLsn)
     const reader = parts.log.reader(1)
     try {
       for (let record = await reader.next(); record; record = await reader.next()) {
@@ -117,7 +125,8 @@ export class Quarantine {
   async add(head: QuarantineHead, message: Uint8Array): Promise<void> {
     const { log } = this.#parts
     const samples = samplesOf(head.lost)
-    const id = log.append(ENTRY_RECORD, encode({ ...head, samplesBefore: this.#samples }, message))
+    const samplesBefore = this.#samples
+    const id = log.append(ENTRY_RECORD, encode({ ...head, samplesBefore }, message))
     this.#samples += samples
     try {
       await log.commit()
@@ -126,7 +135,23 @@ export class Quarantine {
       throw error
     }
     this.#hold({ ...head, id, messageBytes: message.length })
+    await this.#seal({ id, block: head.block, samples, samplesBefore })
     await this.#makeRoom()
+  }
+
+  /**
+   * Written when its entry is safe: a power cut may leave the later one of two records, and what
+   * was never safe is not missing. An entry is in here with or without it.
+   */
+  async #seal(sealed: Sealed): Promise<void> {
+    const { log } = this.#parts
+    try {
+      const lsn = log.append(SEAL_RECORD, [Buffer.from(JSON.stringify(sealed))])
+      await log.commit()
+      this.#seals.set(sealed.id, lsn)
+    } catch {
+      // Whoever writes next is told.
+    }
   }
 
   /** The request that was refused, or null when its record is damaged. */
@@ -168,7 +193,8 @@ export class Quarantine {
 
   async #writeRemoved(ids: readonly number[]): Promise<void> {
     const { log } = this.#parts
-    log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify(ids))])
+    const all = ids.flatMap((id) => [id, this.#seals.get(id) ?? id])
+    log.append(REMOVED_RECORD, [Buffer.from(JSON.stringify(all))])
     await log.commit()
   }
 
@@ -200,10 +226,14 @@ export class Quarantine {
       holes.entry(lsn, head, samplesBefore)
       this.#hold({ ...head, id: lsn, messageBytes: found.message.length })
     } else if (type === REMOVED_RECORD) {
-      const ids: unknown = JSON.parse(Buffer.from(payload).toString('utf8'))
+      const ids: unknown = jsonOf(payload)
       assert(Array.isArray(ids), 'what was removed is a list of ids')
       holes.removed(lsn, ids)
       for (const id of ids) this.#forget(id)
+    } else if (type === SEAL_RECORD) {
+      const sealed = jsonOf(payload) as Sealed
+      holes.sealed(lsn, sealed)
+      this.#seals.set(sealed.id, lsn)
     }
   }
 
@@ -218,6 +248,7 @@ export class Quarantine {
     const entry = this.#entries.get(id)
     if (entry === undefined) return undefined
     this.#entries.delete(id)
+    this.#seals.delete(id)
     this.held = minus(this.held, entry.lost)
     this.tallies.held.add(entry.cluster, -samplesOf(entry.lost))
     this.headBytes -= bytesOf(entry)
@@ -231,6 +262,10 @@ const NUMBERS_BYTES = 9 * 8
 function bytesOf({ cluster, class: lossClass, reason, series }: QuarantineHead): number {
   const texts = cluster.length + lossClass.length + reason.length + (series?.length ?? 0)
   return NUMBERS_BYTES + texts
+}
+
+function jsonOf(payload: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(payload).toString('utf8'))
 }
 
 function encode(head: WrittenHead, message: Uint8Array): Uint8Array[] {

@@ -84,37 +84,75 @@ test('F48: when it is full the oldest make room, are told and counted, and their
   }
 })
 
-test('F48: an entry that is damaged is left out, and its samples are told once', async () => {
+/** Entries of these blocks, and what is on disk of them; a write fails in between. */
+async function filesOf(blocks: number[]): Promise<Map<string, Uint8Array>> {
   const disk = new MemoryDisk()
-  const first = await opened(disk)
-  for (const block of [1, 2, 4, 8]) {
+  const { quarantine, close } = await opened(disk)
+  for (const block of blocks) {
     if (block === 4) disk.fail('write', 'EIO')
-    const add = () => first.quarantine.add(headOf(block), Buffer.alloc(300, block))
+    const add = () => quarantine.add(headOf(block), Buffer.alloc(300, block))
     await add().catch(add)
   }
-  await first.close()
-  const files = disk.files()
-  const pathOf = (block: number) =>
-    [...files].find(([, bytes]) => Buffer.from(bytes).includes(Buffer.alloc(300, block)))![0]
+  await close()
+  return disk.files()
+}
+
+/** One sample for each block in the number, and a histogram; `seals` are of these blocks. */
+type Damaged = {
+  what: string
+  entries: number[]
+  seals?: number[]
+  left: number[]
+  hole?: number[]
+}
+
+const DAMAGES: Damaged[] = [
+  { what: 'the first', entries: [1], left: [2, 4, 8], hole: [2, 1, 1] },
+  { what: 'one between others', entries: [2], left: [1, 4, 8], hole: [3, 2, 2] },
+  { what: 'one and its seal', entries: [2], seals: [2], left: [1, 4, 8], hole: [3, 1, 4] },
+  { what: 'the last', entries: [8], left: [1, 2, 4], hole: [9, 8, 8] },
+  { what: 'a seal alone', entries: [], seals: [4], left: [1, 2, 4, 8] },
+]
+
+test.for(DAMAGES)('F48: damaged is $what: it is left out and told once', async (damage) => {
+  const files = await filesOf([1, 2, 4, 8])
   for (const isTakenOut of [false, true]) {
-    const again = new MemoryDisk()
-    for (const [path, bytes] of files) again.plant(path, bytes)
+    const disk = new MemoryDisk()
+    for (const [path, bytes] of files) disk.plant(path, bytes)
     if (isTakenOut) {
-      const { quarantine, close } = await opened(again)
-      await quarantine.remove([2], true)
+      const { quarantine, close } = await opened(disk)
+      const isMeant = ({ block }: QuarantineEntry) => damage.entries.includes(block)
+      await quarantine.remove(
+        Array.from(quarantine.entries)
+          .filter(isMeant)
+          .map(({ id }) => id),
+        true,
+      )
       await close()
     }
-    const bytes = again.bytesOf(pathOf(2))
-    bytes[Buffer.from(bytes).indexOf(Buffer.alloc(300, 2))]! ^= 1
-    again.plant(pathOf(2), bytes)
-    const damaged = await opened(again)
-    expect(damaged.blocks()).toEqual([1, 4, 8])
-    // One sample for each block in the number, and a histogram.
-    const hole = { samples: 3, fromBlock: 1, toBlock: 4 }
-    expect(damaged.holes).toEqual(isTakenOut ? [] : [hole])
+    const spots = [
+      ...damage.entries.map((block) => Buffer.alloc(300, block)),
+      ...(damage.seals ?? []).map((block) => Buffer.from(`"block":${block},"samples":`)),
+    ]
+    for (const spot of spots) {
+      const found = [...disk.files()].find(([, each]) => Buffer.from(each).includes(spot))
+      // With the oldest entry its file is gone.
+      if (found === undefined && isTakenOut && damage.entries.includes(1)) continue
+      const [path, bytes] = found!
+      bytes[Buffer.from(bytes).indexOf(spot)]! ^= 1
+      disk.plant(path, bytes)
+    }
+    const damaged = await opened(disk)
+    expect(damaged.blocks()).toEqual(damage.left)
+    const [samples, fromBlock, toBlock] = damage.hole ?? []
+    const isTold = damage.hole !== undefined && !isTakenOut
+    expect(damaged.holes).toEqual(isTold ? [{ samples, fromBlock, toBlock }] : [])
     await damaged.close()
-    const later = await opened(again)
-    expect({ blocks: later.blocks(), holes: later.holes }).toEqual({ blocks: [1, 4, 8], holes: [] })
+    const later = await opened(disk)
+    expect({ blocks: later.blocks(), holes: later.holes }).toEqual({
+      blocks: damage.left,
+      holes: [],
+    })
     await later.close()
   }
 })
