@@ -52,15 +52,17 @@ async function nearHalf() {
     return ingest.take({ sender, digest, batch, body: () => body })
   }
   const balanceOf = (cluster: string) => {
-    const { received, duplicates, rejected } = ingest.counters.clusters.get(cluster)!
+    const { received, duplicates, rejected, reasons } = ingest.counters.clusters.get(cluster)!
+    expect(Array.from(reasons.values()).reduce((sum, one) => sum + one, 0)).toBe(rejected)
     const { kept, undone } = blocks.clusters.get(cluster) ?? { kept: 0, undone: 0 }
     return { received, duplicates, rejected, kept, undone }
   }
-  return { disk, push, balanceOf, close: () => log.close() }
+  const reasonsOf = (cluster: string) => ingest.counters.clusters.get(cluster)!.reasons
+  return { disk, push, balanceOf, reasonsOf, close: () => log.close() }
 }
 
 test('what each cluster sent is kept, duplicate, rejected or undone, whatever others send', async () => {
-  const { disk, push, balanceOf, close } = await nearHalf()
+  const { disk, push, balanceOf, reasonsOf, close } = await nearHalf()
   await Promise.all([push('eu', 'a', 1, 2), push('us', 'a', 1), push('eu', 'b', 1)])
   // As a whole, one by one, late, and from the future.
   expect(await push('eu', 'a', 1, 2)).toMatchObject({ kind: 'accepted' })
@@ -69,6 +71,8 @@ test('what each cluster sent is kept, duplicate, rejected or undone, whatever ot
   expect(await push('us', 'b', 1e9)).toMatchObject({ kind: 'partial' })
   expect(balanceOf('eu')).toEqual({ received: 6, duplicates: 2, rejected: 1, kept: 3, undone: 0 })
   expect(balanceOf('us')).toEqual({ received: 4, duplicates: 1, rejected: 1, kept: 2, undone: 0 })
+  expect(Object.fromEntries(reasonsOf('eu'))).toEqual({ late: 1 })
+  expect(Object.fromEntries(reasonsOf('us'))).toEqual({ 'too-far-ahead': 1 })
 
   disk.fail('datasync', 'EIO')
   const failed = await Promise.all([push('eu', 'a', 7), push('us', 'a', 7), push('us', 'c', 7)])

@@ -1,6 +1,7 @@
 import type { Batch } from './batch.ts'
 import { add, type Counts, noCounts, samplesOf } from './counts.ts'
 import type { Outcome } from './outcome.ts'
+import type { RejectReason } from './rejection.ts'
 
 /** What came in, for the metrics; counted when the answer is known. */
 export type IngestCounters = {
@@ -20,7 +21,13 @@ export type IngestCounters = {
 }
 
 /** Of one cluster: what it sent, and what of that went no further. */
-export type ClusterCounts = { received: number; duplicates: number; rejected: number }
+export type ClusterCounts = {
+  received: number
+  duplicates: number
+  rejected: number
+  /** The rejected ones by reason. */
+  reasons: Map<RejectReason, number>
+}
 
 export type JudgedBatch = {
   cluster: string
@@ -47,7 +54,7 @@ export function createCounters(): IngestCounters {
 function clusterOf({ clusters }: IngestCounters, name: string): ClusterCounts {
   const known = clusters.get(name)
   if (known !== undefined) return known
-  const added = { received: 0, duplicates: 0, rejected: 0 }
+  const added = { received: 0, duplicates: 0, rejected: 0, reasons: new Map() }
   clusters.set(name, added)
   return added
 }
@@ -62,10 +69,11 @@ export function countBatch(counters: IngestCounters, judged: JudgedBatch): void 
   add(received, written)
   add(received, rejections.counts)
   counters.rejectedSamples += rejectedSamples
-  for (const [reason, { elements }] of rejections) {
-    rejected.set(reason, (rejected.get(reason) ?? 0) + elements)
-  }
   const own = clusterOf(counters, cluster)
+  for (const [reason, { elements, samples }] of rejections) {
+    rejected.set(reason, (rejected.get(reason) ?? 0) + elements)
+    if (samples > 0) own.reasons.set(reason, (own.reasons.get(reason) ?? 0) + samples)
+  }
   own.received += samplesOf(written) + rejectedSamples
   own.rejected += rejectedSamples
   own.duplicates += duplicates

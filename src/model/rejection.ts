@@ -16,17 +16,20 @@ export const REJECT_REASONS = [
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
+/** Of one reason; `samples` and histograms are among the elements. */
+export type RejectedElements = { elements: number; samples: number; example: string }
+
 export type PlainRejections = {
   counts: Counts
   others: number
   points: number
-  byReason: [RejectReason, { elements: number; example: string }][]
+  byReason: [RejectReason, RejectedElements][]
 }
 
 /** What a batch lost on its way, counted by reason, each with one example for the answer. */
 export class Rejections {
   readonly counts: Counts = noCounts()
-  readonly #byReason = new Map<RejectReason, { elements: number; example: string }>()
+  readonly #byReason = new Map<RejectReason, RejectedElements>()
   /** Refused elements that have no count of their own, such as a series of labels alone. */
   #others = 0
   #points = 0
@@ -42,9 +45,11 @@ export class Rejections {
     if (elements === 0) this.#others += 1
     const known = this.#byReason.get(reason)
     if (known === undefined) {
-      this.#byReason.set(reason, { elements: Math.max(1, elements), example: example() })
+      const first = { elements: Math.max(1, elements), samples: samples + histograms }
+      this.#byReason.set(reason, { ...first, example: example() })
     } else {
       known.elements += Math.max(1, elements)
+      known.samples += samples + histograms
     }
   }
 
@@ -68,7 +73,7 @@ export class Rejections {
     return samples + histograms + exemplars + this.#others
   }
 
-  *[Symbol.iterator](): Iterator<[RejectReason, { elements: number; example: string }]> {
+  *[Symbol.iterator](): Iterator<[RejectReason, RejectedElements]> {
     yield* this.#byReason
   }
 

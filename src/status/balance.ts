@@ -18,7 +18,11 @@ export type IntakeBalance = {
   difference: number
 }
 
-export type ClusterBalance = IntakeBalance & { name: string }
+export type ClusterBalance = IntakeBalance & {
+  name: string
+  /** The rejected ones by reason. */
+  reasons: Record<string, number>
+}
 
 /** From the log on; the same for all clusters together and for each. */
 type FlowBalance = Omit<Flow, 'cluster'> & { name: string; difference: number }
@@ -57,9 +61,10 @@ function withDifference(sums: Omit<IntakeBalance, 'difference'>): IntakeBalance 
 
 function clusterBalances(sources: MetricSources): ClusterBalance[] {
   const written = sources.writtenOf()
-  return Array.from(sources.clusters(), ([name, { received, duplicates, rejected }]) => {
+  return Array.from(sources.clusters(), ([name, { received, duplicates, rejected, reasons }]) => {
     const { kept, undone } = written.get(name) ?? { kept: 0, undone: 0 }
-    return { name, ...withDifference({ received, duplicates, rejected, undone, kept }) }
+    const balance = withDifference({ received, duplicates, rejected, undone, kept })
+    return { name, ...balance, reasons: Object.fromEntries(reasons) }
   })
 }
 

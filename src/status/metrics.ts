@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import { VERSION } from '../base/version.ts'
+import type { ClusterCounts } from '../model/ingest-counters.ts'
 import { registerDestinations } from './destination-metrics.ts'
 import { registerMemory } from './memory-metrics.ts'
 import { counter, counters, gauge, gauges, type Point } from './registry.ts'
@@ -149,6 +150,15 @@ function registerAdmission(registry: Registry, sources: MetricSources): void {
       read: () => Array.from(sources.rejected(), ([reason, n]): Point => [{ reason }, n]),
     },
   )
+  counters(
+    registry,
+    'sluice_admit_rejected_samples_total',
+    'Samples and histograms refused, by the cluster that sent them and the reason.',
+    {
+      labels: ['cluster', 'reason'],
+      read: () => Array.from(sources.clusters()).flatMap(reasonsOf),
+    },
+  )
   counter(
     registry,
     'sluice_admit_untracked_samples_total',
@@ -202,6 +212,10 @@ function registerClock(registry: Registry, { clockJumps }: MetricSources): void 
     'By how much the clock of the machine was set since the start, altogether.',
     () => clockJumps().seconds,
   )
+}
+
+function reasonsOf([cluster, { reasons }]: [string, ClusterCounts]): Point[] {
+  return Array.from(reasons, ([reason, samples]): Point => [{ cluster, reason }, samples])
 }
 
 function registerProcess(registry: Registry, delay: EventLoopDelay): void {

@@ -1,4 +1,5 @@
 import type { Counts } from '../model/counts.ts'
+import type { ClusterCounts } from '../model/ingest-counters.ts'
 import type { QuarantineEntry } from '../persist/quarantine.ts'
 
 /**
@@ -25,7 +26,7 @@ export type MetricSources = {
   /** Samples that could not be written, and whose senders were told so. */
   undoneSamples: () => number
   /** The same by cluster; what is kept and undone is counted where blocks are written. */
-  clusters: () => ReadonlyMap<string, { received: number; duplicates: number; rejected: number }>
+  clusters: () => ReadonlyMap<string, ClusterCounts>
   writtenOf: () => ReadonlyMap<string, { kept: number; undone: number }>
   /** Samples that were written to the log. */
   keptSamples: () => number

@@ -173,6 +173,9 @@ test('what is refused is counted by its reason, and the rest goes on', () =>
       'admit_rejected_elements_total{reason="name-missing"}': 2,
       'admit_rejected_elements_total{reason="too-far-ahead"}': 1,
       'admit_rejected_elements_total{reason="late"}': 1,
+      'admit_rejected_samples_total{cluster="default",reason="name-missing"}': 2,
+      'admit_rejected_samples_total{cluster="default",reason="too-far-ahead"}': 1,
+      'admit_rejected_samples_total{cluster="default",reason="late"}': 1,
       persist_records_total: 1,
       'forward_forwarded_samples_total{destination="central"}': 1,
     })
