@@ -9,10 +9,10 @@ for (let i = 0; i < identities.length; i++) identities[i] = Math.imul(i + 1, 0x9
 const table = new SeriesTable(SERIES)
 for (let i = 0; i < SERIES; i++) table.insert(identities, i * DIGEST_WORDS)
 
-/** As a sender brings them: the row after the last one is the right guess. */
+/** As a sender brings them: each row knows the one that comes after it. */
 function findInOrder(): number {
   let row = -1
-  for (let i = 0; i < SERIES; i++) row = table.find(identities, i * DIGEST_WORDS, row + 1)
+  for (let i = 0; i < SERIES; i++) row = table.findAfter(row, identities, i * DIGEST_WORDS)
   return row
 }
 

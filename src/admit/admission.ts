@@ -60,8 +60,8 @@ export class Admission {
   #floor: number
   /** Newest timestamp accepted from anyone: receivers measure their window from it. */
   #newestMs = 0
-  /** The row after that of the series before, where the next series nearly always is. */
-  #guess = 0
+  /** The row of the series before, or -1. */
+  #before = -1
   /** Per series of the batch: its row, or -1. */
   #seriesRow = new Int32Array(1024)
   /** Per series of the batch: 1 when a sample of it was kept. */
@@ -126,8 +126,8 @@ export class Admission {
   #judgePlain(batch: Batch, slice: Slice, context: PushContext): Slice {
     const plain = this.#plain
     const judgement = this.#judgement
-    const series = plain.judge(batch, slice, context, this.#guess, this.#seriesRow, this.#carries)
-    this.#guess += series
+    const series = plain.judge(batch, slice, context, this.#before, this.#seriesRow, this.#carries)
+    this.#before = plain.last
     this.duplicateSamples += plain.duplicates
     judgement.kept.samples += plain.kept - plain.keptHistograms
     judgement.kept.histograms += plain.keptHistograms
@@ -151,13 +151,13 @@ export class Admission {
   ): void {
     const { table } = this
     const identity = series * DIGEST_WORDS
-    let row = table.find(batch.seriesIdentity, identity, this.#guess)
+    let row = table.findAfter(this.#before, batch.seriesIdentity, identity)
     let isNew = false
     if (row < 0 && from < to) {
-      row = table.insert(batch.seriesIdentity, identity)
+      row = table.insert(batch.seriesIdentity, identity, this.#before)
       isNew = row >= 0
     }
-    this.#guess = row + 1
+    this.#before = row
     this.#seriesRow[series] = row
     this.#carries[series] = 0
     batch.seriesFamily[series] = 0

@@ -26,13 +26,15 @@ export type PushContext = {
 }
 
 /**
- * Judges series as nearly all come: one sample, in the row where it is expected, newer than
- * all before or the newest once more. By the rules of `Admission`, in one loop and two thirds
- * of the time: what is counted stays in registers until a series comes that is not plain.
+ * Judges series as nearly all come: known ones with one sample, newer than all before or the
+ * newest once more. By the rules of `Admission`, in one loop and two thirds of the time: what is
+ * counted stays in registers until a series comes that is not plain.
  *
  * A class, because what `judge` found stands in its fields until the next call.
  */
 export class PlainJudge {
+  /** The row of the last series that was judged. */
+  last = -1
   kept = 0
   keptHistograms = 0
   duplicates = 0
@@ -53,17 +55,18 @@ export class PlainJudge {
    * Judges series of `slice`, from the one that its first sample belongs to, up to the first that
    * is not plain, and returns how many they were. Each has one sample.
    *
-   * @param guess the row of the first; the next one's is behind it
+   * @param before the row of the series that came before the first, or -1
    */
   judge(
     batch: Batch,
     { fromSeries, toSeries, fromSample, toSample }: Slice,
     { block, aheadMs, nowSeconds, epoch }: PushContext,
-    guess: number,
+    before: number,
     seriesRow: Int32Array,
     carries: Uint8Array,
   ): number {
-    const { words, doubles, rowsUsed } = this.#table
+    const table = this.#table
+    const { words, doubles } = table
     const { seriesIdentity, seriesFamily, seriesMetadataType, sampleKeep } = batch
     const { sampleSeries, sampleTimestampMs, sampleBits, sampleHistogramEnd } = batch
     let kept = 0
@@ -73,21 +76,21 @@ export class PlainJudge {
     let minTimestampMs = Number.POSITIVE_INFINITY
     let maxTimestampMs = Number.NEGATIVE_INFINITY
     let addsMetadata = false
-    const end = Math.min(toSeries - fromSeries, toSample - fromSample, rowsUsed - guess)
+    const end = Math.min(toSeries - fromSeries, toSample - fromSample)
+    let last = before
     let i = 0
     for (; i < end; i++) {
       const series = fromSeries + i
       const sample = fromSample + i
-      const at = (guess + i) * ROW_WORDS
       const id = series * DIGEST_WORDS
-      if (words[at] !== seriesIdentity[id] || words[at + 1] !== seriesIdentity[id + 1]) break
-      if (words[at + 2] !== seriesIdentity[id + 2] || words[at + 3] !== seriesIdentity[id + 3])
-        break
+      const row = table.findAfter(last, seriesIdentity, id)
+      if (row < 0) break
+      const at = row * ROW_WORDS
       if (sampleSeries[sample] !== series) break
       if (sample + 1 < toSample && sampleSeries[sample + 1] === series) break
 
       const timestampMs = sampleTimestampMs[sample]!
-      const newestMs = doubles[(guess + i) * ROW_DOUBLES + NEWEST_MS]!
+      const newestMs = doubles[row * ROW_DOUBLES + NEWEST_MS]!
       const low = sampleBits[sample * 2]!
       const high = sampleBits[sample * 2 + 1]!
       const isSame = words[at + NEWEST_BITS] === low && words[at + NEWEST_BITS + 1] === high
@@ -98,7 +101,8 @@ export class PlainJudge {
       const family = epoch === 0 ? 0 : words[at + FAMILY]!
       if (family !== 0 && seriesMetadataType[series] === 0) addsMetadata = true
       seriesFamily[series] = family
-      seriesRow[series] = guess + i
+      seriesRow[series] = row
+      last = row
       words[at + SEEN_SECONDS] = nowSeconds
       if (isDuplicate) {
         sampleKeep[sample] = 0
@@ -106,14 +110,14 @@ export class PlainJudge {
         duplicates += 1
         continue
       }
-      const blockAt = (guess + i) * ROW_DOUBLES + BLOCK
-      const last = doubles[blockAt]!
-      if (last !== block) this.#undo.record(guess + i, false)
-      if (last < block && last > fence) fence = last
+      const blockAt = row * ROW_DOUBLES + BLOCK
+      const blockBefore = doubles[blockAt]!
+      if (blockBefore !== block) this.#undo.record(row, false)
+      if (blockBefore < block && blockBefore > fence) fence = blockBefore
       doubles[blockAt] = block
       const seconds = (timestampMs - newestMs) / 1000
       words[at + INTERVAL_SECONDS] = Math.min(INTERVAL_SECONDS_MAX, seconds)
-      doubles[(guess + i) * ROW_DOUBLES + NEWEST_MS] = timestampMs
+      doubles[row * ROW_DOUBLES + NEWEST_MS] = timestampMs
       words[at + NEWEST_BITS] = low
       words[at + NEWEST_BITS + 1] = high
       sampleKeep[sample] = 1
@@ -123,6 +127,7 @@ export class PlainJudge {
       if (timestampMs < minTimestampMs) minTimestampMs = timestampMs
       if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs
     }
+    this.last = last
     this.kept = kept
     this.keptHistograms = histograms
     this.duplicates = duplicates

@@ -13,8 +13,8 @@ const IDLE_INTERVALS_MAX = 10
 export const ROW_WORDS = 16
 export const ROW_DOUBLES = 8
 const ROW_BYTES = 64
-/** Of the newest exemplar. */
-const DIGEST_BYTES = 4
+/** Of the digest of the newest exemplar, and of the way to the next row. */
+const COLUMN_BYTES = 4 + 4
 
 /** Double: newest timestamp that was accepted, Unix milliseconds. */
 export const NEWEST_MS = 2
@@ -44,9 +44,9 @@ export const FAMILY_EPOCH = 15
  *         │ 4 words  │ ms      │ 2 w  │      │ s     │ s       │ ms      │       │      │
  * ```
  *
- * A sender brings its series in the same order each time, and rows are handed out in the
- * order in which series appear: so the row after that of the series before is looked at
- * first, and nearly always it is the one.
+ * A sender brings its series in the same order each time: so each row knows which one came after
+ * it the last time, and nearly always that is the one again. At first it is the row behind it, as
+ * rows are handed out in the order in which series appear.
  *
  * Rows never move, so others may hold a row's number for as long as the series lives.
  * All are reserved for `rowsMax` at the start: the system hands out pages when they are
@@ -62,6 +62,8 @@ export class SeriesTable {
   readonly doubles: Float64Array
   /** Digest of the newest exemplar per row: a column of its own, for few series have one. */
   readonly exemplarDigest: Uint32Array
+  /** How many rows lie between a row and the one that comes after it; negative on the way back. */
+  readonly skips: Int32Array
 
   readonly #index: RowIndex
   #rowsUsed = 0
@@ -76,6 +78,7 @@ export class SeriesTable {
     this.words = new Uint32Array(rows)
     this.doubles = new Float64Array(rows)
     this.exemplarDigest = new Uint32Array(rowsMax)
+    this.skips = new Int32Array(rowsMax)
     const isFree = (row: number) => this.doubles[row * ROW_DOUBLES + BLOCK] === FREE
     this.#index = new RowIndex(this.words, ROW_WORDS, isFree)
   }
@@ -87,25 +90,32 @@ export class SeriesTable {
 
   /** Of rows that were ever used; the others take no memory. */
   get bytes(): number {
-    return this.#rowsUsed * (ROW_BYTES + DIGEST_BYTES) + this.#index.bytes
+    return this.#rowsUsed * (ROW_BYTES + COLUMN_BYTES) + this.#index.bytes
   }
 
-  /**
-   * The row of the series whose identity stands at `identity[at]`, or -1. `guess` is the row
-   * that is looked at first; any number will do.
-   */
-  find(identity: Uint32Array, at: number, guess = 0): number {
-    if (guess < this.#rowsUsed && this.#index.isRowOf(guess, identity, at)) return guess
+  /** The row of the series whose identity stands at `identity[at]`, or -1. */
+  find(identity: Uint32Array, at: number): number {
     return this.#index.find(identity, at)
+  }
+
+  /** The same, of a series that comes after that of the row `before`, which may be -1. */
+  findAfter(before: number, identity: Uint32Array, at: number): number {
+    const guess = before < 0 ? 0 : before + 1 + this.skips[before]!
+    if (guess < this.#rowsUsed && this.#index.isRowOf(guess, identity, at)) return guess
+    const row = this.#index.find(identity, at)
+    this.#learn(before, row)
+    return row
   }
 
   /**
    * Gives a series a row of its own, all else in it 0, or -1 when the table is full. Not looked
-   * up before: see `find`.
+   * up before: see `find`. It comes after that of the row `before`, which may be -1.
    */
-  insert(identity: Uint32Array, at: number): number {
+  insert(identity: Uint32Array, at: number, before = -1): number {
     const row = this.#takeRow()
     if (row < 0) return -1
+    this.skips[row] = 0
+    this.#learn(before, row)
     for (let i = 0; i < DIGEST_WORDS; i++) this.words[row * ROW_WORDS + i] = identity[at + i]!
     this.#index.add(row)
     this.#live += 1
@@ -148,6 +158,10 @@ export class SeriesTable {
   /** Rows that a whole round of `sweep` has to look at. */
   get rowsUsed(): number {
     return this.#rowsUsed
+  }
+
+  #learn(before: number, row: number): void {
+    if (before >= 0 && row >= 0) this.skips[before] = row - before - 1
   }
 
   #takeRow(): number {

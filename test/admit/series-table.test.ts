@@ -79,17 +79,42 @@ test('a row that is used again remembers nothing of the series before', () => {
   const row = table.insert(identityOf(1), 0)
   for (let i = 4; i < ROW_WORDS; i++) table.words[row * ROW_WORDS + i] = i
   table.remove(row)
-  expect(table.find(identityOf(1), 0, row)).toBe(-1)
+  expect(table.findAfter(-1, identityOf(1), 0)).toBe(-1)
   expect(table.insert(identityOf(2), 0)).toBe(row)
   expect([...table.words.subarray(4, ROW_WORDS)]).toEqual(Array(ROW_WORDS - 4).fill(0))
 })
 
-test('a guess changes nothing but the time that it takes', () => {
+test('which series came before changes nothing but the time that it takes', () => {
+  const lookup = fc.record({ before: fc.integer({ min: -1, max: 63 }), series: fc.nat(40) })
   fc.assert(
-    fc.property(fc.uniqueArray(fc.nat(40)), fc.nat(40), fc.nat(60), (inserted, series, guess) => {
+    fc.property(fc.uniqueArray(fc.nat(40)), fc.array(lookup), (inserted, lookups) => {
       const table = new SeriesTable(64)
       for (const one of inserted) table.insert(identityOf(one), 0)
-      expect(table.find(identityOf(series), 0, guess)).toBe(table.find(identityOf(series), 0))
+      for (const { before, series } of lookups) {
+        const identity = identityOf(series)
+        expect(table.findAfter(before, identity, 0)).toBe(table.find(identity, 0))
+      }
+    }),
+    { numRuns },
+  )
+})
+
+test('each row leads to the one that came after it, whatever rows new series were given', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uniqueArray(fc.nat(40), { minLength: 1 })), (pushes) => {
+      const table = new SeriesTable(64)
+      for (const series of pushes) {
+        let before = -1
+        const rows = series.map((one) => {
+          const known = table.findAfter(before, identityOf(one), 0)
+          before = known < 0 ? table.insert(identityOf(one), 0, before) : known
+          return before
+        })
+        const led = rows.slice(0, -1).map((row) => row + 1 + table.skips[row]!)
+        expect(led).toEqual(rows.slice(1))
+        // Every other one is gone, and its row free for another.
+        for (const row of rows.filter((_, i) => i % 2 === 0)) table.remove(row)
+      }
     }),
     { numRuns },
   )
