@@ -40,6 +40,7 @@ const SHAPE = {
   promote_scope_metadata: flag('false'),
   label_name_underscore_sanitization: flag('true'),
   label_name_preserve_multiple_underscores: flag('true'),
+  keep_zero_threshold: flag('true'),
   delta: setting('reject or cumulative', (text) =>
     text === 'reject' || text === 'cumulative' ? text : null,
   ).prefault('reject'),
@@ -53,7 +54,7 @@ const SHAPE = {
   }).prefault('5m'),
 }
 
-/** The section `otlp`, with the keys that it has in `prometheus.yml`, and those for deltas. */
+/** The section `otlp`, with the keys that it has in `prometheus.yml`, and those of our own. */
 export const OTLP = z.strictObject(SHAPE).superRefine((section, context) => {
   const { promote_all_resource_attributes: all } = section
   const refuse = (key: keyof typeof SHAPE, message: string) =>
@@ -83,6 +84,7 @@ export function otlpOf(section: z.infer<typeof OTLP>): OtlpOptions {
     promoteScopeMetadata: section.promote_scope_metadata.is,
     labelNameUnderscoreSanitization: section.label_name_underscore_sanitization.is,
     labelNamePreserveMultipleUnderscores: section.label_name_preserve_multiple_underscores.is,
+    keepZeroThreshold: section.keep_zero_threshold.is,
     delta: section.delta === 'cumulative' ? delta : null,
   }
 }

@@ -68,7 +68,9 @@ export class ExponentialPoints {
           break
         case 0x71: {
           const low = reader.fixed64()
-          if ((low | reader.high) !== 0) setDouble(fields.zeroThreshold, low, reader.high)
+          if (request.options.keepZeroThreshold && (low | reader.high) !== 0) {
+            setDouble(fields.zeroThreshold, low, reader.high)
+          }
           break
         }
         default:

@@ -32,6 +32,8 @@ export type OtlpOptions = {
   readonly labelNameUnderscoreSanitization: boolean
   /** `a..b` becomes `a__b`, and not `a_b`. */
   readonly labelNamePreserveMultipleUnderscores: boolean
+  /** Whether the zero bucket of a native histogram is as wide as its sender says. */
+  readonly keepZeroThreshold: boolean
   /** Null: points of delta temporality are refused. */
   readonly delta: DeltaOptions | null
 }
@@ -46,6 +48,7 @@ export const OTLP_DEFAULTS: OtlpOptions = {
   promoteScopeMetadata: false,
   labelNameUnderscoreSanitization: true,
   labelNamePreserveMultipleUnderscores: true,
+  keepZeroThreshold: true,
   delta: null,
 }
 

@@ -78,6 +78,7 @@ otlp:
   promote_scope_metadata: true
   label_name_underscore_sanitization: false
   label_name_preserve_multiple_underscores: false
+  keep_zero_threshold: false
   delta: cumulative
   delta_max_series: 5000
   delta_max_stale: 1m30s
@@ -122,6 +123,7 @@ remote_write:
       promoteScopeMetadata: true,
       labelNameUnderscoreSanitization: false,
       labelNamePreserveMultipleUnderscores: false,
+      keepZeroThreshold: false,
       delta: { seriesMax: 5000, staleSeconds: 90 },
     },
     dedup: { maxSeries: 7 },

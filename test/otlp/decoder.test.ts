@@ -165,11 +165,13 @@ test('a native histogram counts exactly beyond 2^53, and no scale is too fine', 
   expect(histograms.map(({ schema }) => schema)).toEqual([0, 8, -53])
 })
 
-test('G110: the zero bucket is as wide as was said, else 1e-128', () => {
+test('G110: the zero bucket is as wide as was said, else 1e-128, which Prometheus always has', () => {
   const point = { count: 1, zeroCount: 1 }
-  const thresholdOf = (message: Message) =>
-    seriesOf(decoded([message]))[0]!.samples[0]!.histogram!.zeroThreshold
-  expect(thresholdOf(exponential({ ...point, zeroThreshold: 0.5 }))).toBe(0.5)
+  const thresholdOf = (message: Message, options = {}) =>
+    seriesOf(decoded([message], {}, options))[0]!.samples[0]!.histogram!.zeroThreshold
+  const told = exponential({ ...point, zeroThreshold: 0.5 })
+  expect(thresholdOf(told)).toBe(0.5)
+  expect(thresholdOf(told, { keepZeroThreshold: false })).toBe(1e-128)
   expect(thresholdOf(exponential(point))).toBe(1e-128)
 })
 
