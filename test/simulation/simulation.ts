@@ -60,8 +60,13 @@ export class Simulation implements World {
     this.story.push(`${this.clock.elapsedMs.toFixed(1)} ${event}`)
   }
 
-  /** Begins to start a process, and starts another one as often as it fails. */
+  /**
+   * Begins to start a process, and starts another one as often as it fails. Does nothing where one
+   * lives, because a start that failed was tried again meanwhile: the lock on the directory, which
+   * is not simulated, keeps out a second one.
+   */
   start(): void {
+    if (!this.#life.isOver) return
     this.tell('start')
     const life = { isOver: false }
     this.#life = life
