@@ -79,21 +79,16 @@ export class Spare {
   }
 
   async #fill(): Promise<void> {
-    try {
-      await replaceFile(this.#disk, this.#path, async (file) => {
-        const piece = noise(PIECE_BYTES)
-        for (let at = 0; at < this.bytes; at += PIECE_BYTES) {
-          if (this.#isGivenUp) throw new Error('the room is needed')
-          await file.write([piece.subarray(0, this.bytes - at)], at)
-          // Each on its own, or the sync of a commit would have to wait for all of them.
-          await file.datasync()
-        }
-      })
-      this.#isThere = true
-    } catch (error) {
-      await this.#disk.remove(`${this.#path}.new`).catch(() => undefined)
-      throw error
-    }
+    await replaceFile(this.#disk, this.#path, async (file) => {
+      const piece = noise(PIECE_BYTES)
+      for (let at = 0; at < this.bytes; at += PIECE_BYTES) {
+        if (this.#isGivenUp) throw new Error('the room is needed')
+        await file.write([piece.subarray(0, this.bytes - at)], at)
+        // Each on its own, or the sync of a commit would have to wait for all of them.
+        await file.datasync()
+      }
+    })
+    this.#isThere = true
   }
 
   async #giveUp(): Promise<boolean> {
