@@ -142,23 +142,31 @@ async function openTable(
     lastBlock: log.lastLsn,
   })
   const savedSamples = saved?.samples ?? 0
-  const save = async (): Promise<void> => {
+  let savedLsn = 0
+  const saveNow = async (): Promise<void> => {
     const head = { key, samples: committedSamples() ?? savedSamples }
+    const knownLsn = log.committedLsn
     try {
       await saveTable(disk, path, head, admission.table, () => log.committedLsn)
+      savedLsn = knownLsn
     } catch (error) {
       logger.warn('the series table cannot be saved: a restart would send duplicates', { error })
     }
   }
+  let saving = Promise.resolve()
+  const save = (): Promise<void> => {
+    saving = saving.then(saveNow)
+    return saving
+  }
   const nowSeconds = Math.floor(clock.monotonicMs() / 1000)
   const tooNew = await saved?.restore(admission.table, log.lastLsn, nowSeconds).catch(unreadable)
   await saved?.close()
-  const savedLsn = tooNew === null ? 0 : (saved?.savedLsn ?? 0)
+  if (tooNew !== null) savedLsn = saved?.savedLsn ?? 0
   const recalled = await recall({ log, admission, key, savedLsn, nowSeconds }).catch((error) => {
     logger.warn('the log cannot be read back: duplicates of the last minute may be sent', { error })
     return 0
   })
   // Numbers of blocks that the log has lost are given out again, and the next crash may come soon.
   if (tooNew || recalled) await save()
-  return { key, admission, save, savedSamples }
+  return { key, admission, save, savedLsn: () => savedLsn, savedSamples }
 }

@@ -44,6 +44,9 @@ export type DestinationsParts = {
   /** Of all blocks in the log. */
   totals: BlockTotals
   blocks: Pick<BlockWriter, 'committedSamples'>
+  /** Of the series table: see `Retention`. */
+  savedLsn: () => number
+  save: () => Promise<void>
   /** What the log may take now. */
   quotaBytes: () => number
   clock: Clock

@@ -11,7 +11,11 @@ const HOLD_BYTES = 2 * 1024 ** 3
 const HELD_QUOTA_SHARE = 0.5
 
 export type RetentionParts = {
-  log: Pick<Log, 'sizeBytes' | 'bytesBelow' | 'release'>
+  log: Pick<Log, 'oldestLsn' | 'sizeBytes' | 'bytesBelow' | 'release'>
+  /** The series table on disk knows of all blocks up to this one. */
+  savedLsn: () => number
+  /** Saves that table. Never rejects; when the disk does, `savedLsn` stays. */
+  save: () => Promise<void>
   clock: Clock
   /** What the log may take now. */
   quotaBytes: () => number
@@ -61,9 +65,25 @@ export class Retention {
       if (reached.length === 1) break
       reached.shift()
     }
-    await log.release(aged)
+    await this.#release(aged, 0)
     const needed = log.sizeBytes - log.bytesBelow(common)
     const room = HELD_QUOTA_SHARE * quotaBytes() - needed
-    await log.release(common, Math.min(HOLD_BYTES, Math.max(0, room)))
+    await this.#release(common, Math.min(HOLD_BYTES, Math.max(0, room)))
+  }
+
+  /**
+   * After a crash the saved table is brought up to date from the log, so what it does not know
+   * goes last, and is saved before. When that fails it goes all the same: pushes need the room,
+   * and so may the table.
+   */
+  async #release(lsn: number, keptBytes: number): Promise<void> {
+    const { log, savedLsn, save } = this.#parts
+    const known = Math.min(lsn, savedLsn() + 1)
+    const unknownBytes = log.bytesBelow(lsn) - log.bytesBelow(known)
+    await log.release(known, Math.max(0, keptBytes - unknownBytes))
+    if (log.bytesBelow(lsn) <= keptBytes) return
+    await save()
+    await log.release(lsn, keptBytes)
+    if (savedLsn() + 1 < log.oldestLsn) await save()
   }
 }

@@ -14,6 +14,9 @@ class Segments {
   constructor(segmentBytes: number) {
     this.segmentBytes = segmentBytes
   }
+  get oldestLsn() {
+    return this.first
+  }
   get sizeBytes() {
     return this.segmentBytes * ((this.last - this.first) / 10 + 1)
   }
@@ -25,10 +28,14 @@ class Segments {
   }
 }
 
-function retentionOf(log: Segments, quotaBytes: number) {
+/** A table that is always saved. */
+const SAVED = { savedLsn: () => Number.POSITIVE_INFINITY, save: async () => {} }
+
+function retentionOf(log: Segments, quotaBytes: number, table = SAVED) {
   const time = { ms: 0 }
   const clock = { nowMs: () => 0, monotonicMs: () => time.ms, sleep: async () => {} }
-  return { time, retention: new Retention({ log, clock, quotaBytes: () => quotaBytes }) }
+  const parts = { log, clock, quotaBytes: () => quotaBytes, ...table }
+  return { time, retention: new Retention(parts) }
 }
 
 test('what one destination does not have stays, and what all have goes after ten minutes', () => {
@@ -95,7 +102,7 @@ test('F16: when others fill the disk, what is held makes room', async () => {
   const quota = { bytes: 1000 }
   const time = { ms: 0 }
   const clock = { nowMs: () => 0, monotonicMs: () => time.ms, sleep: async () => {} }
-  const retention = new Retention({ log, clock, quotaBytes: () => quota.bytes })
+  const retention = new Retention({ log, clock, quotaBytes: () => quota.bytes, ...SAVED })
   log.last = 101
   retention.advance('a', 101)
   await retention.release()
@@ -107,4 +114,28 @@ test('F16: when others fill the disk, what is held makes room', async () => {
   quota.bytes = 0
   await retention.release()
   expect(log.sizeBytes).toBe(1)
+})
+
+test('what the saved series table does not know goes last, and is saved before', async () => {
+  for (const [quotaBytes, hasRoom, first, saves] of [
+    // Half of it is for what is held: so that what the table knows is enough.
+    [14, true, 41, []],
+    [10, true, 61, [41]],
+    [0, true, 101, [41]],
+    // Nothing stands in the way of a push, and then there is room for the table, too.
+    [0, false, 101, [41, 101]],
+  ] as const) {
+    const log = new Segments(1)
+    log.last = 101
+    const saved: number[] = []
+    let lsn = 45
+    const save = async () => {
+      saved.push(log.first)
+      if (hasRoom) lsn = 101
+    }
+    const { retention } = retentionOf(log, quotaBytes, { savedLsn: () => lsn, save })
+    retention.advance('a', 101)
+    await retention.release()
+    expect({ first: log.first, saved }).toEqual({ first, saved: saves })
+  }
 })
