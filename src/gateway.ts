@@ -231,7 +231,8 @@ function poolsOf(
     { pool: 'tail', bytes: tail, limitBytes: TAIL_BYTES },
     { pool: 'look_ahead', bytes: ahead, limitBytes: aheadMax },
     { pool: 'reusable', bytes: pool, limitBytes: POOL_BYTES },
-    // Series, exemplars, families and entries are limited by number.
+    // Answers, series, exemplars, families and entries are limited by number.
+    { pool: 'answers', bytes: intake.answerBytes(), limitBytes: null },
     { pool: 'series', bytes: table.bytes, limitBytes: null },
     { pool: 'exemplars', bytes: exemplars.heldBytes, limitBytes: null },
     { pool: 'metadata', bytes: metadata.bytes, limitBytes: null },

@@ -7,15 +7,19 @@ import { RowIndex } from './row-index.ts'
 const REMEMBERED_MS = 10 * 60_000
 /** Five hundred pushes a second for so long. */
 const ANSWERS_MAX = 300_000
+/** Of one answer in all columns. */
+const ANSWER_BYTES = DIGEST_WORDS * 4 + 8 + 3 * 4 + 4
+/** What stands for its time in a row that holds no answer. */
+const FREE = -1
 
 /**
  * The answers to committed pushes, by the digest of their bytes. The same bytes from the
  * same sender get the same answer without being read again: of a repeated push only each
  * series' newest sample could be recognised one by one.
  *
- * A class, because the columns are a ring with an index: answers `oldest` to `next` are
- * known, each in the row of its number. Columns and no objects, because the collector would
- * look through all of those again and again.
+ * A class, because columns, index and the queue of rows must agree. Columns and no objects,
+ * because the collector would look through all of those again and again; and rows that are used
+ * again at once, so that no more memory is touched than ten minutes of pushes take.
  */
 export class ReplayMemory {
   readonly #answersMax: number
@@ -23,18 +27,24 @@ export class ReplayMemory {
   readonly #sinceMs: Float64Array
   /** Samples, histograms and exemplars written. */
   readonly #written: Uint32Array
+  /** The row, counted from 1, of the answer after this one, or of the next one that is free. */
+  readonly #behind: Uint32Array
   /** What was refused, of the few answers that say so. */
   readonly #refused = new Map<number, { rejectedPoints: number; reason: string }>()
   readonly #index: RowIndex
   #oldest = 0
-  #next = 0
+  #newest = 0
+  #free = 0
+  #rowsUsed = 0
+  #size = 0
 
   constructor(answersMax = ANSWERS_MAX) {
     this.#answersMax = answersMax
     this.#digests = new Uint32Array(answersMax * DIGEST_WORDS)
     this.#sinceMs = new Float64Array(answersMax)
     this.#written = new Uint32Array(answersMax * 3)
-    this.#index = new RowIndex(this.#digests, DIGEST_WORDS, (row) => !this.#isKnown(row))
+    this.#behind = new Uint32Array(answersMax)
+    this.#index = new RowIndex(this.#digests, DIGEST_WORDS, (row) => this.#sinceMs[row] === FREE)
   }
 
   find(digest: PushDigest, nowMs: number): Outcome | undefined {
@@ -54,7 +64,7 @@ export class ReplayMemory {
     this.#forgetOld(nowMs)
     // The same push twice at once: the first one's answer stays.
     if (this.#index.find(digest, 0) >= 0) return
-    const row = this.#next % this.#answersMax
+    const row = this.#takeRow()
     const { samples, histograms, exemplars } = outcome.written
     this.#digests.set(digest, row * DIGEST_WORDS)
     this.#sinceMs[row] = nowMs
@@ -63,27 +73,43 @@ export class ReplayMemory {
       const { rejectedPoints, reason } = outcome
       this.#refused.set(row, { rejectedPoints, reason })
     }
-    this.#next += 1
     this.#index.add(row)
   }
 
   get size(): number {
-    return this.#next - this.#oldest
+    return this.#size
+  }
+
+  /** Of rows that were ever used; the others take no memory. */
+  get bytes(): number {
+    return this.#rowsUsed * ANSWER_BYTES + this.#index.bytes
+  }
+
+  /** A row at the end of the queue. */
+  #takeRow(): number {
+    let row = this.#free - 1
+    if (row < 0) row = this.#rowsUsed++
+    else this.#free = this.#behind[row]!
+    this.#behind[row] = 0
+    if (this.#size === 0) this.#oldest = row
+    else this.#behind[this.#newest] = row + 1
+    this.#newest = row
+    this.#size += 1
+    return row
   }
 
   #forgetOld(nowMs: number): void {
-    while (this.#oldest < this.#next) {
-      const row = this.#oldest % this.#answersMax
-      if (this.size < this.#answersMax && nowMs - this.#sinceMs[row]! <= REMEMBERED_MS) return
+    while (this.#size > 0) {
+      const row = this.#oldest
+      if (this.#size < this.#answersMax && nowMs - this.#sinceMs[row]! <= REMEMBERED_MS) return
       this.#index.remove(row)
       this.#digests.fill(0, row * DIGEST_WORDS, (row + 1) * DIGEST_WORDS)
       this.#refused.delete(row)
-      this.#oldest += 1
+      this.#oldest = this.#behind[row]! - 1
+      this.#behind[row] = this.#free
+      this.#free = row + 1
+      this.#sinceMs[row] = FREE
+      this.#size -= 1
     }
-  }
-
-  #isKnown(row: number): boolean {
-    const first = this.#oldest % this.#answersMax
-    return (row - first + this.#answersMax) % this.#answersMax < this.size
   }
 }

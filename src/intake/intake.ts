@@ -34,6 +34,8 @@ export type Intake = {
   /** Resolves with the ports; throws LISTEN_FAILED, and then nothing is left running. */
   start(): Promise<Listeners<number>>
   counters: IngestCounters
+  /** Of the answers to earlier pushes. */
+  answerBytes(): number
   /** Brings `requests` up to date. */
   refresh(): Promise<void>
   requests(): RequestStatus[]
@@ -50,7 +52,8 @@ export function createIntake(parts: IntakeParts): Intake {
 /** Everything in this thread: nothing costs less. */
 function inThisThread(parts: IntakeParts): Intake {
   const { listeners, tls, key, clock, random, log, limits: connections } = parts
-  const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
+  const replay = new ReplayMemory()
+  const ingest = createIngest({ ...parts, replay })
   const batch = createBatch()
   const readParts = createReadParts(key, parts.otlp)
   const permits = new Permits(parts.limits.bodyBytesMax)
@@ -79,6 +82,7 @@ function inThisThread(parts: IntakeParts): Intake {
   return {
     start: () => endpoint.start(),
     counters: ingest.counters,
+    answerBytes: () => replay.bytes,
     refresh: async () => {},
     requests: () => {
       const { refused: withoutRoom, inUseBytes: bodyBytes } = permits
@@ -93,7 +97,8 @@ function inThisThread(parts: IntakeParts): Intake {
 function inThreads(parts: IntakeParts): Intake {
   const { listeners, tls, limits, key, otlp, clock, log } = parts
   const threads = limits.intakeThreads
-  const ingest = createIngest({ ...parts, replay: new ReplayMemory() })
+  const replay = new ReplayMemory()
+  const ingest = createIngest({ ...parts, replay })
   const permitBytes = Math.max(limits.bodyBytesMax / threads, PERMIT_BYTES_MIN)
   const pool = new Pool({
     key,
@@ -123,6 +128,7 @@ function inThreads(parts: IntakeParts): Intake {
   return {
     start,
     counters: ingest.counters,
+    answerBytes: () => replay.bytes,
     refresh: () => pool.refresh(),
     requests: () => pool.counters,
     bodyBytesMax: permitBytes * threads,

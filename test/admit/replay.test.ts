@@ -55,6 +55,20 @@ test('the answers are bounded, and the oldest go first', () => {
   expect(memory.find(nth(300_010), 0)).toEqual(accepted(300_010))
 })
 
+test('no more memory is taken than ten minutes of pushes need, however long it runs', () => {
+  const memory = new ReplayMemory()
+  const bytesAfter = (from: number, minutes: number) => {
+    for (let minute = from; minute < from + minutes; minute++) {
+      for (let push = 0; push < 100; push++) {
+        memory.remember(digestOf(minute * 100 + push), accepted(push), minute * MINUTE_MS)
+      }
+    }
+    return memory.bytes
+  }
+  const bytes = bytesAfter(0, 12)
+  expect(bytesAfter(12, 60)).toBe(bytes)
+})
+
 test('what was refused or malformed is not remembered: the next try is looked at anew', () => {
   const memory = new ReplayMemory()
   memory.remember(digestOf(1), { kind: 'malformed', reason: 'cut off' }, 0)

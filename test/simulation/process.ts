@@ -118,9 +118,7 @@ export async function startProcess(
       onCommit: () => {},
     })
     const reading = readingOf(store.key)
-    const own = { counters: ingest.counters, requests: () => [], bodyBytesMax: 0 }
-    const unused = { start: async () => ports, refresh: async () => {}, stop: async () => {} }
-    const sources = sourcesOf(store, { ...own, ...unused }, far)
+    const sources = sourcesOf(store, { ...NO_INTAKE, counters: ingest.counters }, far)
     const central = () => far.byName.get('central')!
     return {
       push: async (body, cluster = 'default') => {
@@ -154,6 +152,12 @@ export async function startProcess(
     await stop()
     throw error
   }
+}
+
+/** Pushes come without a network. */
+const NO_INTAKE = {
+  ...{ requests: () => [], bodyBytesMax: 0, answerBytes: () => 0 },
+  ...{ start: async () => ports, refresh: async () => {}, stop: async () => {} },
 }
 
 /** The other decoders take long to make. */
