@@ -42,9 +42,9 @@ test('F1, G70: after kills under load everything acknowledged is at the receiver
     await expectBalanced(sluice)
     expect(unexplainedRepeats(receiver, senders, killsMs)).toEqual([])
     expect(await sluice.child.stop()).toBe(0)
-    // With two cores and nobody else on them it is a twentieth of this.
+    // With two cores and nobody else on them it is a quarter of this.
     const median = startsMs.toSorted((a, b) => a - b)[KILLS >> 1]
-    expect(median).toBeLessThan(10_000)
+    expect(median).toBeLessThan(atScale(10_000, 2_000))
   } finally {
     for (const sender of senders) sender.isStopping = true
     await sluice.child.kill()
