@@ -26,8 +26,8 @@ export async function* latency({ setting, sluice }: Context): AsyncGenerator<Mea
   const range = `p99 from ${p99s[0]!.toFixed(1)} to ${p99s.at(-1)!.toFixed(1)} ms`
   const note = `half load; ${range}; ${arrival}; longest turn ${turnMs.toFixed(0)} ms`
   const line = lineOf('latency', plan, windows[WINDOWS >> 1]!)
-  const arrivals99 = { arrivalMsP50: arrivalMs.p50, arrivalMsP99: arrivalMs.p99 }
-  yield { ...line, note, more: { ...line.more, p99s, ...arrivals99, longestTurnMs: turnMs } }
+  const arrived = { arrivalMsP50: arrivalMs.p50, arrivalMsP99: arrivalMs.p99 }
+  yield { ...line, note, more: { ...line.more, p99s, ...arrived, longestTurnMs: turnMs } }
 }
 
 /** From the making of a push to its arrival at the sink, half as fast as bodies can be made. */
@@ -37,7 +37,7 @@ async function arrivals(rig: Rig, warmUpSeconds: number, seconds: number) {
   const rounds = rig.roundsFor(seconds, half)
   await rig.sender.ask('beginStamped', rounds)
   await rig.sink.ask('forgetLags')
-  await rig.measure(rounds, 1, half / rig.samplesPerPush)
+  await rig.measure(rounds, rig.copies, half / rig.samplesPerPush)
   return rig.sink.ask('lagMs')
 }
 
