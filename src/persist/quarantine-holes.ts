@@ -23,7 +23,8 @@ export class QuarantineHoles {
   #nextLsn: number
   /** Passed over, and nobody has said what they were. */
   readonly #missing = new Set<number>()
-  #hasEntry = false
+  /** LSN and block of the last entry that is known. */
+  #lastLsn = 0
   #block = 0
 
   constructor(firstLsn: number) {
@@ -36,7 +37,7 @@ export class QuarantineHoles {
     samplesBefore = this.samples,
   ): void {
     this.#pass(lsn)
-    this.#reach(block, samplesBefore)
+    this.#reach(lsn, block, samplesBefore)
     this.samples = samplesBefore + samplesOf(lost)
   }
 
@@ -45,8 +46,8 @@ export class QuarantineHoles {
     if (!this.#missing.delete(id)) return
     this.#found.push({ samples, fromBlock: block, toBlock: block, ids: [id] })
     // Entries are sealed in their order, but others may have come between.
-    if (this.#hasEntry && samplesBefore < this.samples) return
-    this.#reach(block, samplesBefore)
+    if (id < this.#lastLsn) return
+    this.#reach(id, block, samplesBefore)
     this.samples = samplesBefore + samples
   }
 
@@ -66,18 +67,17 @@ export class QuarantineHoles {
     return this.#found.flatMap(({ ids }) => ids)
   }
 
-  /** What is missing lies between the last entry and this one, or was none. */
-  #reach(block: number, samplesBefore: number): void {
+  /** The samples that are missing before an entry were in what is missing since the last one. */
+  #reach(lsn: number, block: number, samplesBefore: number): void {
+    const ids = [...this.#missing].filter((id) => this.#lastLsn < id && id < lsn)
     const samples = samplesBefore - this.samples
     // Before the first entry that is left, nobody knows what was taken out, but a seal may say so.
-    if (this.#hasEntry) {
-      if (samples > 0 && this.#missing.size > 0) {
-        const [fromBlock, toBlock] = [Math.min(this.#block, block), Math.max(this.#block, block)]
-        this.#found.push({ samples, fromBlock, toBlock, ids: [...this.#missing] })
-      }
-      this.#missing.clear()
+    if (this.#lastLsn > 0 && samples > 0 && ids.length > 0) {
+      const [fromBlock, toBlock] = [Math.min(this.#block, block), Math.max(this.#block, block)]
+      this.#found.push({ samples, fromBlock, toBlock, ids })
+      for (const id of ids) this.#missing.delete(id)
     }
-    this.#hasEntry = true
+    this.#lastLsn = lsn
     this.#block = block
   }
 

@@ -67,7 +67,7 @@ const LENGTH_BYTES = 4
 export class Quarantine {
   readonly #parts: QuarantineParts
   readonly #entries = new Map<number, QuarantineEntry>()
-  /** Where the seals of entries are. */
+  /** LSNs of the seals of entries, which leave together with them. */
   readonly #seals = new Map<number, number>()
   /** Elements that are in it now. */
   held: Counts = noCounts()
@@ -148,7 +148,7 @@ export class Quarantine {
     try {
       const lsn = log.append(SEAL_RECORD, [Buffer.from(JSON.stringify(sealed))])
       await log.commit()
-      this.#seals.set(sealed.id, lsn)
+      if (this.#entries.has(sealed.id)) this.#seals.set(sealed.id, lsn)
     } catch {
       // Whoever writes next is told.
     }
@@ -233,7 +233,7 @@ export class Quarantine {
     } else if (type === SEAL_RECORD) {
       const sealed = jsonOf(payload) as Sealed
       holes.sealed(lsn, sealed)
-      this.#seals.set(sealed.id, lsn)
+      if (this.#entries.has(sealed.id)) this.#seals.set(sealed.id, lsn)
     }
   }
 
