@@ -114,7 +114,6 @@ export class SeriesTable {
   insert(identity: Uint32Array, at: number, before = -1): number {
     const row = this.#takeRow()
     if (row < 0) return -1
-    this.skips[row] = 0
     this.#learn(before, row)
     for (let i = 0; i < DIGEST_WORDS; i++) this.words[row * ROW_WORDS + i] = identity[at + i]!
     this.#index.add(row)

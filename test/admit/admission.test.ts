@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Admission } from '../../src/admit/admission.ts'
-import { batchOf, type Row, wholeOf } from '../support/rows.ts'
+import { batchOf, identityOf, type Row, wholeOf } from '../support/rows.ts'
 
 const numRuns = Number(process.env['FC_RUNS'] ?? 100)
 const NOW_MS = 1_000_000
@@ -36,6 +36,28 @@ test('keeps exactly what is newer than all that was kept of its series', () => {
           return isNewer
         })
         expect(judge(admission, rows, i + 1)).toEqual(expected)
+      })
+    }),
+    { numRuns },
+  )
+})
+
+test('rows lead to one another as the series of the last push came, new ones or known', () => {
+  const series = fc.uniqueArray(fc.nat(30), { minLength: 1 })
+  fc.assert(
+    fc.property(fc.array(series, { minLength: 1 }), (pushes) => {
+      const admission = admissionOf()
+      const { table } = admission
+      pushes.forEach((order, i) => {
+        const timestampMs = (i + 1) * 1000
+        judge(
+          admission,
+          order.map((one) => ({ series: one, timestampMs, value: 0 })),
+          i + 1,
+        )
+        const rows = order.map((one) => table.find(identityOf(one), 0))
+        const led = rows.slice(0, -1).map((row) => row + 1 + table.skips[row]!)
+        expect(led).toEqual(rows.slice(1))
       })
     }),
     { numRuns },
