@@ -16,7 +16,10 @@ import {
   RAW_BYTES_MAX,
   REGISTERS,
   REGISTERS_MAX,
+  SHAPE_BYTES,
+  SHAPES,
 } from './layout.ts'
+import { PointMemory } from './point-memory.ts'
 
 const PAGE_BYTES = 65_536
 const PAGES = Math.ceil(MEMORY_BYTES / PAGE_BYTES)
@@ -32,6 +35,9 @@ type Exports = {
   readSymbols2(from: number, limit: number): number
   readPlainSeries2(from: number, limit: number): number
   writePlainSeries(from: number, to: number): number
+  readMetrics(from: number, limit: number): number
+  readPointsOf(metric: number, help: number, from: number, limit: number): number
+  placeOfShape(own: number, hasLe: number): number
 }
 
 /** Memory that threads share; it goes to another one in a message. */
@@ -60,6 +66,7 @@ export class Kernel {
   readonly buffer: SharedArrayBuffer
   /** Numbers that both sides know, by the `AT_…` of the layout. */
   readonly registers: Uint32Array
+  readonly points: PointMemory
   readonly #bytes: Uint8Array
   readonly #exports: Exports
 
@@ -71,6 +78,7 @@ export class Kernel {
     this.buffer = memory.buffer
     this.#bytes = new Uint8Array(this.buffer)
     this.registers = new Uint32Array(this.buffer, REGISTERS, REGISTERS_MAX)
+    this.points = new PointMemory(this.buffer)
   }
 
   /**
@@ -133,6 +141,20 @@ export class Kernel {
 
   readPlainSeries2(from: number, limit: number): number {
     return this.#exports.readPlainSeries2(RAW + from, RAW + limit) - RAW
+  }
+
+  /** Reads plain metrics of OTLP; `assembly/metric.ts` says how far. */
+  readMetrics(from: number, limit: number): number {
+    return this.#exports.readMetrics(RAW + from, RAW + limit) - RAW
+  }
+
+  readPointsOf(metric: number, help: number, from: number, limit: number): number {
+    return this.#exports.readPointsOf(metric, help, RAW + from, RAW + limit) - RAW
+  }
+
+  /** Which of the shapes that of a point is whose keys are in `points.keys`. */
+  placeOfShape(own: number, hasLe: boolean): number {
+    return (this.#exports.placeOfShape(own, hasLe ? 1 : 0) - SHAPES) / SHAPE_BYTES
   }
 
   /** Writes plain series from the sample `from` on; `assembly/plain-writer.ts` says how far. */

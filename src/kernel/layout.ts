@@ -108,7 +108,36 @@ export const BODY = COMPRESS_TABLE + 32768
 export const RAW = BODY + BODY_ROOM + SLACK
 /** Which data point of OTLP a sample is of. */
 export const SAMPLE_POINT = RAW + RAW_BYTES_MAX + SLACK
-export const MEMORY_BYTES = SAMPLE_POINT + ELEMENT_ROOM * 4
+
+/**
+ * Of OTLP: the labels that a point may have, as pairs of symbols: those of its resource and
+ * scope, the metric's name, `le`, its own.
+ */
+export const POINT_BASE_MAX = 48
+export const POINT_OWN_MAX = 32
+export const POINT_LABELS = SAMPLE_POINT + ELEMENT_ROOM * 4
+/** The sum of the identities of those of resource and scope. */
+export const POINT_BASE_SUM = POINT_LABELS + 1024
+/** The newest time of a point of the current resource, in milliseconds. */
+export const POINT_NEWEST_MS = POINT_BASE_SUM + 16
+/** Of the point: its attributes' keys and values as they were sent. */
+export const POINT_KEYS = POINT_NEWEST_MS + 16
+export const POINT_VALUES = POINT_KEYS + POINT_OWN_MAX * 4
+/** How points are sorted: `assembly/point-shape.ts`. */
+export const SHAPES_MAX = 256
+export const SHAPE_BYTES = 384
+export const SHAPES = POINT_VALUES + POINT_OWN_MAX * 4
+/** What is known of metrics, and of which one is known at all: `assembly/metric.ts`. */
+export const METRICS_MAX = 8192
+export const METRIC_BYTES = 64
+export const METRICS = SHAPES + SHAPES_MAX * SHAPE_BYTES
+export const METRIC_OF_SYMBOL = METRICS + METRICS_MAX * METRIC_BYTES
+/** Bounds of histograms: as they were sent, eight bytes each, then their symbols. */
+export const BOUNDS_BYTES_MAX = 262144
+export const BOUNDS = METRIC_OF_SYMBOL + SYMBOL_ROOM * 4
+/** For values that are no text, by the symbol of their bytes: epoch and symbol of their text. */
+export const VALUE_TEXT = BOUNDS + BOUNDS_BYTES_MAX
+export const MEMORY_BYTES = VALUE_TEXT + SYMBOL_ROOM * 8
 
 /** Registers: words that both sides read and write. The first are the counts of a batch. */
 export const AT_SYMBOL_COUNT = 0
@@ -144,6 +173,18 @@ export const AT_MISSING_FAMILY = 24
 export const AT_NEXT_NUMBER = 27
 export const AT_NAMED_COUNT = 28
 export const AT_NAMED_BYTES = 29
+/** Of OTLP: number of the request, for what is known of it; changes before each one. */
+export const AT_EPOCH = 30
+/** How many labels resource and scope have, their bytes, and a number for their names. */
+export const AT_BASE_COUNT = 31
+export const AT_BASE_BYTES = 32
+export const AT_BASE_VERSION = 33
+/** How many data points were read so far. */
+export const AT_POINT_COUNT = 34
+/** Of the metric that could not be read to its end: where the point lies, 0 for its beginning. */
+export const AT_RESUME = 35
+/** The symbol of `+Inf`. */
+export const AT_INFINITY = 36
 /** 1 while a batch that another thread decoded waits to be judged; for atomic access. */
 export const AT_IS_IN_USE = 25
 

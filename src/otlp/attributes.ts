@@ -1,29 +1,16 @@
 import { internSymbol } from '../decode/symbols.ts'
-import { IS_UTF8, SYMBOL_ROOM } from '../kernel/layout.ts'
+import { IS_UTF8, SYMBOL_ROOM, SYMBOLS_MAX } from '../kernel/layout.ts'
 import type { Batch } from '../model/batch.ts'
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
 import { readAnyText } from './any-value.ts'
+import { ATTRIBUTES_MAX, type AttributeList } from './attribute-list.ts'
 import { labelNameOf } from './label-name.ts'
 import type { OtlpOptions } from './options.ts'
+import type { PlainPoints } from './plain-points.ts'
 import type { TextSymbols } from './text-symbols.ts'
 
-/** More are not labels any more; a point that has them is refused. */
-export const ATTRIBUTES_MAX = 1024
-
-/** Symbols of attributes, in the order in which they came. */
-export type AttributeList = {
-  count: number
-  /** As they were sent. */
-  readonly keys: Uint32Array
-  /** As labels. */
-  readonly names: Uint32Array
-  readonly values: Uint32Array
-}
-
-export function createAttributeList(): AttributeList {
-  const column = () => new Uint32Array(ATTRIBUTES_MAX + 1)
-  return { count: 0, keys: column(), names: column(), values: column() }
-}
+/** What a number or a boolean takes, with its tag. */
+const NUMBER_BYTES_MAX = 11
 
 /**
  * Reads attributes as symbols, and knows the label name of each key.
@@ -33,13 +20,15 @@ export function createAttributeList(): AttributeList {
 export class Attributes {
   readonly #options: OtlpOptions
   readonly #texts: TextSymbols
+  readonly #plain: PlainPoints
   /** By the symbol of a key: that of its label name, 0 when nobody asked yet. */
   readonly #nameOf = new Uint32Array(SYMBOL_ROOM)
   #batch!: Batch
 
-  constructor(options: OtlpOptions, texts: TextSymbols) {
+  constructor(options: OtlpOptions, texts: TextSymbols, plain: PlainPoints) {
     this.#options = options
     this.#texts = texts
+    this.#plain = plain
   }
 
   beginRequest(batch: Batch): void {
@@ -93,6 +82,14 @@ export class Attributes {
     return symbol
   }
 
+  /** Numbers and booleans, of which there are few. */
+  #learn(from: number, to: number, text: number): void {
+    const batch = this.#batch
+    const mayBeMany = batch.symbolCount > SYMBOLS_MAX / 4
+    if (text === 0 || to - from > NUMBER_BYTES_MAX || mayBeMany) return
+    this.#plain.learnValue(internSymbol(batch, from, to, 0), text)
+  }
+
   /** An AnyValue: nearly always a string and nothing else. */
   #readValue(reader: ProtobufReader, guess: number): number {
     const outer = reader.enter()
@@ -106,6 +103,7 @@ export class Attributes {
       if (reader.hasMore() || symbol === 0) {
         reader.at = reader.malformed === null ? at : reader.limit
         symbol = this.#texts.of(readAnyText(reader))
+        this.#learn(at, reader.at, symbol)
       }
     }
     reader.leave(outer)

@@ -29,7 +29,7 @@ export class BaseLabels {
   /** Written out. */
   bytes = 0
   isValid = true
-  /** Of its names: bases of the same number have the same. */
+  /** Of its names, also of those without a value: bases of the same number have the same. */
   version = 0
   /** Of all that it has. */
   epoch = 0
@@ -76,9 +76,7 @@ export class BaseLabels {
   }
 
   settle({ symbolDigest, symbolStart, symbolEnd, symbolTraits }: Batch): void {
-    const last = this.#lastNames
     this.epoch = ++epochs
-    let isSame = true
     let count = 0
     this.identity.fill(0)
     this.bytes = 0
@@ -88,16 +86,23 @@ export class BaseLabels {
       if ((symbolTraits[name]! & symbolTraits[value]! & IS_LABEL) !== IS_LABEL) this.isValid = false
       this.names[count] = name
       this.values[count] = value
-      if (last[count] !== name) isSame = false
       count += 1
       addLabel(this.identity, symbolDigest, name, value)
       this.bytes += symbolEnd[name]! - symbolStart[name]! + symbolEnd[value]! - symbolStart[value]!
     }
     this.names.length = count
     this.values.length = count
-    if (isSame && last.length === count) return
+    this.#compareNames()
+  }
+
+  #compareNames(): void {
+    const { all } = this
+    const last = this.#lastNames
+    let isSame = last.length === all.length
+    for (let i = 0; i < all.length && isSame; i++) isSame = last[i] === markOf(all[i]!)
+    if (isSame) return
     this.version = ++epochs
-    this.#lastNames = this.names.slice()
+    this.#lastNames = all.map(markOf)
   }
 
   /** Symbols of another request are others. */
@@ -105,4 +110,9 @@ export class BaseLabels {
     this.#lastNames = []
     this.version = ++epochs
   }
+}
+
+/** Its name, and whether it has a value. */
+function markOf({ name, value }: BaseLabel): number {
+  return value === 0 ? -1 - name : name
 }

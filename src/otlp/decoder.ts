@@ -81,8 +81,11 @@ export function createOtlpDecoder(
     resource.addLabels()
     scope.addLabels()
     base.settle(request.batch)
+    request.plain.setBase(base)
     reader.at = at
     while (reader.hasMore()) {
+      request.plain.readMetrics(reader)
+      if (!reader.hasMore()) break
       const tag = reader.uint32()
       if (tag === 0x12) {
         const outer = reader.enter()

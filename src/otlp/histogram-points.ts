@@ -35,6 +35,7 @@ export class HistogramPoints {
 
   beginRequest(): void {
     this.#lastBounds.length = 0
+    this.#boundSymbols.length = 0
   }
 
   /** Reads a HistogramDataPoint, up to the reader's limit. */
@@ -120,7 +121,7 @@ export class HistogramPoints {
     let next = 0
     const bounds = this.#counts.length === 0 ? 0 : this.#bounds.length
     const { words } = this.#counts
-    if (bounds > 0) this.#writeBounds()
+    if (bounds === this.#bounds.length) this.#nameBounds(metric)
     let below = 0
     for (let i = 0; i < bounds; i++) {
       below += words[i * 2]! + words[i * 2 + 1]! * TWO_32
@@ -132,18 +133,20 @@ export class HistogramPoints {
   }
 
   /** Finds the symbols of the bounds, unless they are those of the point before. */
-  #writeBounds(): void {
+  #nameBounds(metric: Metric): void {
     const { length, doubles } = this.#bounds
     let isSame = length === this.#lastBounds.length
     for (let i = 0; i < length && isSame; i++) isSame = this.#lastBounds[i] === doubles[i]
-    if (isSame) return
-    const { texts } = this.#point.request
-    this.#lastBounds.length = length
-    this.#boundSymbols.length = length
-    for (let i = 0; i < length; i++) {
-      this.#lastBounds[i] = doubles[i]!
-      this.#boundSymbols[i] = texts.of(decimalOf(doubles[i]!))
+    const { texts, plain } = this.#point.request
+    if (!isSame) {
+      this.#lastBounds.length = length
+      this.#boundSymbols.length = length
+      for (let i = 0; i < length; i++) {
+        this.#lastBounds[i] = doubles[i]!
+        this.#boundSymbols[i] = texts.of(decimalOf(doubles[i]!))
+      }
     }
+    plain.learnBounds(metric, this.#bounds, this.#boundSymbols, isSame)
   }
 
   #addNative(metric: Metric): void {

@@ -61,7 +61,7 @@ export class MetricReader {
 
   /** Reads a Metric message, up to the reader's limit. */
   read(): void {
-    const { reader } = this.#point.request
+    const { reader, plain } = this.#point.request
     const kind = this.#readFields()
     if (reader.malformed !== null || kind === 0) return
     const { at, limit } = reader
@@ -70,7 +70,9 @@ export class MetricReader {
     this.#readKind()
     if (reader.malformed === null) {
       const metric = this.#metricOf(kind)
-      reader.at = this.#data.from
+      const resume = plain.takeResume()
+      reader.at = resume === 0 ? this.#data.from : resume
+      if (resume !== 0) this.#readField(kind, metric)
       this.#readPoints(kind, metric)
     }
     if (reader.malformed === null) reader.at = at
@@ -118,7 +120,7 @@ export class MetricReader {
   }
 
   #metricOf(kind: number): Metric {
-    const { batch } = this.#point.request
+    const { batch, plain } = this.#point.request
     const { from, to } = this.#name
     const name = internSymbol(batch, from, to, 0)
     const unit = symbolOf(batch, this.#unit)
@@ -131,6 +133,9 @@ export class MetricReader {
     const metric = this.#describe(kind, unit)
     const isReadable = isText(batch, name) || from === to
     metric.problem = this.#problemOf(kind, isReadable, metric)
+    if (this.#isPlain(kind, metric)) {
+      metric.number = plain.learnMetric({ sent: name, unit, kind, traits }, metric)
+    }
     this.#known[name] = { unit, kind, traits, metric }
     return metric
   }
@@ -152,8 +157,16 @@ export class MetricReader {
       hasStart: counts || isDelta || kind >= HISTOGRAMS,
       isDelta,
       suffixed: { sum: 0, count: 0, bucket: 0 },
+      number: -1,
       problem: null,
     }
+  }
+
+  /** Whether the kernel can read its points. */
+  #isPlain(kind: number, { problem, isDelta }: Metric): boolean {
+    const isClassic = !this.#point.request.options.convertHistogramsToNhcb
+    const isKind = kind === GAUGES || kind === SUMS || (kind === HISTOGRAMS && isClassic)
+    return problem === null && !isDelta && isKind
   }
 
   #problemOf(kind: number, isReadable: boolean, { text }: Metric): Metric['problem'] {
@@ -175,20 +188,27 @@ export class MetricReader {
   }
 
   #readPoints(kind: number, metric: Metric): void {
-    const { reader } = this.#point.request
+    const { reader, plain } = this.#point.request
     while (reader.hasMore()) {
-      const tag = reader.uint32()
-      if (tag !== 0x0a) {
-        reader.skip(tag)
-        continue
-      }
-      const outer = reader.enter()
-      if (kind === HISTOGRAMS) this.#histograms.read(metric)
-      else if (kind === EXPONENTIAL) this.#exponential.read(metric)
-      else if (kind === SUMMARIES) readSummaryPoint(this.#point, metric)
-      else readNumberPoint(this.#point, metric)
-      reader.leave(outer)
+      if (metric.number >= 0) plain.readPoints(reader, metric)
+      if (reader.hasMore()) this.#readField(kind, metric)
     }
+  }
+
+  /** A point, or what stands beside the points. */
+  #readField(kind: number, metric: Metric): void {
+    const { reader } = this.#point.request
+    const tag = reader.uint32()
+    if (tag !== 0x0a) {
+      reader.skip(tag)
+      return
+    }
+    const outer = reader.enter()
+    if (kind === HISTOGRAMS) this.#histograms.read(metric)
+    else if (kind === EXPONENTIAL) this.#exponential.read(metric)
+    else if (kind === SUMMARIES) readSummaryPoint(this.#point, metric)
+    else readNumberPoint(this.#point, metric)
+    reader.leave(outer)
   }
 }
 

@@ -17,6 +17,8 @@ export type Metric = {
   isDelta: boolean
   /** Symbols of the name with a suffix, 0 until somebody asks. */
   suffixed: { sum: number; count: number; bucket: number }
+  /** Its number among those whose points the kernel reads, -1 if it is none. */
+  number: number
   /** Why none of its points can be taken, or null. */
   problem: { reason: 'temporality' | 'name-missing' | 'label-invalid'; text: string } | null
 }

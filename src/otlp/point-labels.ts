@@ -1,14 +1,15 @@
 import { compareSymbols } from '../decode/label-order.ts'
-import { IS_LABEL, SYMBOL_ROOM } from '../kernel/layout.ts'
+import { AT_LABEL_BYTES, IS_LABEL, SYMBOL_ROOM } from '../kernel/layout.ts'
 import type { Batch } from '../model/batch.ts'
 import { addLabel, createIdentitySum, type IdentitySum } from '../model/identity.ts'
-import { ATTRIBUTES_MAX, type AttributeList } from './attributes.ts'
+import { ATTRIBUTES_MAX, type AttributeList } from './attribute-list.ts'
 import { BaseLabels } from './base-labels.ts'
 import { LabelShapes, type Shape, type ShapeOf } from './label-shapes.ts'
+import type { PlainPoints } from './plain-points.ts'
 import type { TextSymbols } from './text-symbols.ts'
 
 /** Attributes, and what else may become a label. */
-const LABELS_MAX = ATTRIBUTES_MAX * 4
+export const LABELS_MAX = ATTRIBUTES_MAX * 4
 
 /**
  * The labels of one point, from which one or many series are made that differ in their name
@@ -24,6 +25,7 @@ export class PointLabels {
   /** What the current one has. */
   #base = this.base
   readonly #texts: TextSymbols
+  readonly #plain: PlainPoints
   readonly #shapes: LabelShapes
   #batch!: Batch
   /** The point's own. */
@@ -52,11 +54,10 @@ export class PointLabels {
 
   /** Of the series that was appended last. */
   readonly identity: IdentitySum = createIdentitySum()
-  /** Bytes of all labels of this request, written out. */
-  expandedBytes = 0
 
-  constructor(texts: TextSymbols) {
+  constructor(texts: TextSymbols, plain: PlainPoints) {
     this.#texts = texts
+    this.#plain = plain
     this.#shapes = new LabelShapes()
   }
 
@@ -65,8 +66,12 @@ export class PointLabels {
     this.#shapes.forget()
     this.#shape = null
     this.base.forget()
-    this.expandedBytes = 0
     this.#nameSymbol = this.#texts.of('__name__')
+  }
+
+  /** Bytes of all labels of this request, written out. */
+  get expandedBytes(): number {
+    return this.#batch.kernel.registers[AT_LABEL_BYTES]!
   }
 
   /**
@@ -83,7 +88,8 @@ export class PointLabels {
     const used = isPlain ? base : null
     if (!this.#isValid(used)) return false
     this.#digest(used)
-    this.#sort(used)
+    const shape = this.#sort(used)
+    if (used === this.base && this.#count === list.count) this.#plain.learnShape(list, shape)
     return true
   }
 
@@ -158,7 +164,7 @@ export class PointLabels {
     this.#bytes = bytes
   }
 
-  #sort(base: BaseLabels | null): void {
+  #sort(base: BaseLabels | null): Shape {
     const asked = this.#asked
     asked.count = this.#count
     asked.base = base
@@ -171,6 +177,7 @@ export class PointLabels {
     // Of neighbours with the same names nothing differs but the values of their own.
     if (isAsBefore) this.#exchangeOwn(shape)
     else this.#arrange(shape, base)
+    return shape
   }
 
   #exchangeOwn({ ownAt }: Shape): void {
@@ -228,7 +235,7 @@ export class PointLabels {
     addLabel(identity, symbolDigest, this.#nameSymbol, name)
     if (extra !== 0) addLabel(identity, symbolDigest, this.#extraSymbol, extra)
     const open = symbolEnd[name]! - symbolStart[name]! + symbolEnd[extra]! - symbolStart[extra]!
-    this.expandedBytes += this.#bytes + open
+    batch.kernel.registers[AT_LABEL_BYTES]! += this.#bytes + open
   }
 
   /** `{"job"="node", …}`, cut if it is long. */

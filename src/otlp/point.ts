@@ -1,5 +1,5 @@
 import { Deferred } from '../decode/deferred.ts'
-import { ATTRIBUTES_MAX } from './attributes.ts'
+import { ATTRIBUTES_MAX } from './attribute-list.ts'
 import type { Metric } from './metric.ts'
 import type { OtlpRequest } from './request.ts'
 import { msOf } from './time.ts'

@@ -3,15 +3,18 @@ import { HistogramDecoder } from '../decode/histogram.ts'
 import { LabelList } from '../decode/labels.ts'
 import type { RequestLimits } from '../decode/limits.ts'
 import { addSymbol } from '../decode/symbols.ts'
+import { AT_POINT_COUNT, REFS_MAX } from '../kernel/layout.ts'
 import { type Batch, clearBatch, DIGEST_WORDS, IS_DELTA } from '../model/batch.ts'
 import type { DigestKey } from '../model/identity.ts'
 import type { RejectReason } from '../model/rejection.ts'
 import { ProtobufReader } from '../wire/protobuf-reader.ts'
-import { Attributes, createAttributeList } from './attributes.ts'
+import { createAttributeList } from './attribute-list.ts'
+import { Attributes } from './attributes.ts'
 import type { Metric } from './metric.ts'
 import { MetricNames } from './metric-names.ts'
 import type { OtlpOptions } from './options.ts'
-import { PointLabels } from './point-labels.ts'
+import { PlainPoints } from './plain-points.ts'
+import { LABELS_MAX, PointLabels } from './point-labels.ts'
 import { TextSymbols } from './text-symbols.ts'
 
 /**
@@ -27,29 +30,28 @@ export class OtlpRequest {
   readonly attributes: Attributes
   readonly names: MetricNames
   readonly labels: PointLabels
+  readonly plain: PlainPoints
   readonly histograms: HistogramDecoder
   /** Of exemplars. */
   readonly exemplarLabels = new LabelList()
   /** Of the current point. */
   readonly pointAttributes = createAttributeList()
-  /** Newest time of a point of the current resource. */
-  newestMs = 0
   batch!: Batch
   /** Symbols of names that the rules know. */
   known = { le: 0, quantile: 0, job: 0, instance: 0 }
 
   readonly #key: DigestKey
-  /** How many points there were so far; what no sender sent has number 0. */
-  #points = 0
+  /** The number of the current point; what no sender sent has number 0. */
   #point = 0
 
   constructor(key: DigestKey, options: OtlpOptions, limits: RequestLimits) {
     this.#key = key
     this.options = options
     this.limits = limits
-    this.attributes = new Attributes(options, this.texts)
+    this.plain = new PlainPoints(this.texts, limits)
+    this.attributes = new Attributes(options, this.texts, this.plain)
     this.names = new MetricNames(options)
-    this.labels = new PointLabels(this.texts)
+    this.labels = new PointLabels(this.texts, this.plain)
     this.histograms = new HistogramDecoder(key)
   }
 
@@ -70,8 +72,17 @@ export class OtlpRequest {
       job: this.texts.of('job'),
       instance: this.texts.of('instance'),
     }
+    this.plain.beginRequest(batch)
     this.exemplarLabels.beginRequest(batch)
-    this.#points = 0
+  }
+
+  /** Newest time of a point of the current resource. */
+  get newestMs(): number {
+    return this.batch.kernel.points.newestMs[0]!
+  }
+
+  set newestMs(timestampMs: number) {
+    this.batch.kernel.points.newestMs[0] = timestampMs
   }
 
   /** Returns why the request is malformed as a whole, or null. */
@@ -84,8 +95,7 @@ export class OtlpRequest {
   }
 
   beginPoint(): void {
-    this.#points += 1
-    this.#point = this.#points
+    this.#point = ++this.batch.kernel.registers[AT_POINT_COUNT]!
     this.pointAttributes.count = 0
   }
 
@@ -121,6 +131,7 @@ export class OtlpRequest {
     if (labels.expandedBytes > this.limits.labelBytes) {
       this.reader.fail(`labels of more than ${this.limits.labelBytes} bytes`)
     }
+    if (batch.labelRefCount > REFS_MAX - LABELS_MAX * 2) this.reader.fail('too many labels')
     const at = series * DIGEST_WORDS
     for (let i = 0; i < DIGEST_WORDS; i++) batch.seriesIdentity[at + i] = labels.identity[i]!
     batch.seriesMetadataType[series] = metric.type

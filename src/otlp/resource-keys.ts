@@ -1,6 +1,6 @@
 import { compareSymbols } from '../decode/label-order.ts'
 import type { Batch } from '../model/batch.ts'
-import type { AttributeList } from './attributes.ts'
+import type { AttributeList } from './attribute-list.ts'
 import type { OtlpOptions } from './options.ts'
 import type { TextSymbols } from './text-symbols.ts'
 

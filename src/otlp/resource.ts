@@ -1,5 +1,5 @@
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
-import { ATTRIBUTES_MAX, createAttributeList } from './attributes.ts'
+import { ATTRIBUTES_MAX, createAttributeList } from './attribute-list.ts'
 import { BaseLabels } from './base-labels.ts'
 import { GAUGE, type Metric } from './metric.ts'
 import type { OtlpRequest } from './request.ts'
@@ -145,6 +145,7 @@ export class Resource {
       hasStart: false,
       isDelta: false,
       suffixed: { sum: 0, count: 0, bucket: 0 },
+      number: -1,
       problem: null,
     }
   }

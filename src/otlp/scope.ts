@@ -1,5 +1,5 @@
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
-import { ATTRIBUTES_MAX, createAttributeList } from './attributes.ts'
+import { ATTRIBUTES_MAX, createAttributeList } from './attribute-list.ts'
 import { labelNameOf } from './label-name.ts'
 import type { OtlpRequest } from './request.ts'
 

@@ -1,4 +1,5 @@
 import { commonBytes } from './bytes'
+import { hasRoomForSymbols, roomForSeries } from './columns'
 import {
   beginWalk,
   bytesUpTo,
@@ -11,15 +12,9 @@ import {
   placeNow,
   put,
 } from './label-set'
-import {
-  addPlainSeries,
-  bytesOfLength,
-  hasRoomForSymbols,
-  plainSampleEnd,
-  roomForSeries,
-  shortLength,
-} from './plain-series'
+import { addPlainSeries, plainSampleEnd } from './plain-series'
 import { intern } from './symbols'
+import { bytesOfLength, shortLength } from './varint'
 
 const SERIES = 0x0a
 const LABEL = 0x0a

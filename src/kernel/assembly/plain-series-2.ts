@@ -1,4 +1,5 @@
 import { AT_HAS_SERIES, AT_SYMBOL_COUNT, AT_SYMBOLS_MAX, IS_UTF8, REGISTERS } from '../layout'
+import { roomForSeries } from './columns'
 import {
   beginWalk,
   endWalk,
@@ -10,14 +11,9 @@ import {
   put,
   valueAt,
 } from './label-set'
-import {
-  addPlainSeries,
-  bytesOfLength,
-  plainSampleEnd,
-  roomForSeries,
-  shortLength,
-} from './plain-series'
+import { addPlainSeries, plainSampleEnd } from './plain-series'
 import { addSymbol, traitsOf } from './symbols'
+import { bytesOfLength, shortLength } from './varint'
 
 const SYMBOL = 0x22
 const SERIES = 0x2a
