@@ -147,7 +147,8 @@ async function openTable(
     const head = { key, samples: committedSamples() ?? savedSamples }
     const knownLsn = log.committedLsn
     try {
-      await saveTable(disk, path, head, admission.table, () => log.committedLsn)
+      const settle = () => log.commit().catch(() => undefined)
+      await saveTable(disk, path, head, admission.table, () => log.committedLsn, settle)
       savedLsn = knownLsn
     } catch (error) {
       logger.warn('the series table cannot be saved: a restart would send duplicates', { error })
@@ -167,6 +168,6 @@ async function openTable(
     return 0
   })
   // Numbers of blocks that the log has lost are given out again, and the next crash may come soon.
-  if (tooNew || recalled) await save()
+  if (tooNew || recalled || savedLsn > log.lastLsn) await save()
   return { key, admission, save, savedLsn: () => savedLsn, savedSamples }
 }

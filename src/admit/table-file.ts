@@ -41,7 +41,9 @@ export type SavedTable = {
 /**
  * Writes what is known of every series to a file, in place of the one before, so that the next
  * start forwards no sample twice. Only what is on disk counts: series that a block not yet
- * committed has changed are left out.
+ * committed has changed come last, as they are when it has been committed or undone. Those that
+ * yet another block has changed by then are left out: the log has the block before that, and what
+ * came since the save began is read back from there.
  *
  * ```text
  *  0 magic │ 8 key <4 × u32> │ 24 last LSN <f64> │ 32 samples <f64> │ 40 0 … │ 60 crc32 <u32>
@@ -49,6 +51,7 @@ export type SavedTable = {
  * ```
  *
  * @param committedLsn asked anew for each chunk
+ * @param settle resolves when what is being committed now has been, or was undone
  */
 export async function saveTable(
   disk: Disk,
@@ -56,17 +59,26 @@ export async function saveTable(
   { key, samples }: Pick<SavedTable, 'key' | 'samples'>,
   table: SeriesTable,
   committedLsn: () => number,
+  settle: () => Promise<unknown>,
 ): Promise<void> {
   await replaceFile(disk, path, async (file) => {
     await file.write([headerOf(key, committedLsn(), samples)], 0)
     let position = HEADER_BYTES
-    for (let row = 0; row < table.rowsUsed; row += CHUNK_ROWS) {
-      const rows = committedRows(table, row, row + CHUNK_ROWS, committedLsn())
+    const write = async (rows: Uint8Array): Promise<void> => {
       const head = Buffer.alloc(CHUNK_HEAD_BYTES)
       head.writeUInt32LE(rows.length / ROW_BYTES, 0)
       head.writeUInt32LE(crc32(rows), 4)
       await file.write([head, rows], position)
       position += CHUNK_HEAD_BYTES + rows.length
+    }
+    const left: number[] = []
+    for (let row = 0; row < table.rowsUsed; row += CHUNK_ROWS) {
+      await write(committedRows(table, row, row + CHUNK_ROWS, committedLsn(), left))
+    }
+    if (left.length === 0) return
+    await settle()
+    for (let at = 0; at < left.length; at += CHUNK_ROWS) {
+      await write(committedOf(table, left.slice(at, at + CHUNK_ROWS), committedLsn()))
     }
   })
 }
@@ -103,12 +115,13 @@ function headerOf(key: DigestKey, lastLsn: number, samples: number): Buffer {
   return header
 }
 
-/** A copy of the rows `[from, to)` that have an owner and are as the log has them. */
+/** A copy of the rows `[from, to)` that are as the log has them; the others are added to `left`. */
 function committedRows(
   { words, doubles, rowsUsed }: SeriesTable,
   from: number,
   to: number,
   committedLsn: number,
+  left: number[],
 ): Uint8Array {
   const end = Math.min(to, rowsUsed)
   const copy = new Uint32Array((end - from) * ROW_WORDS)
@@ -119,7 +132,20 @@ function committedRows(
     while (row < end && isCommitted(doubles[row * ROW_DOUBLES + BLOCK]!, committedLsn)) row += 1
     copy.set(words.subarray(first * ROW_WORDS, row * ROW_WORDS), at)
     at += (row - first) * ROW_WORDS
+    if (row < end && doubles[row * ROW_DOUBLES + BLOCK]! >= 0) left.push(row)
     first = row + 1
+  }
+  return new Uint8Array(copy.buffer, 0, at * 4)
+}
+
+/** The same of single rows. */
+function committedOf(table: SeriesTable, rows: readonly number[], committedLsn: number) {
+  const copy = new Uint32Array(rows.length * ROW_WORDS)
+  let at = 0
+  for (const row of rows) {
+    if (!isCommitted(table.doubles[row * ROW_DOUBLES + BLOCK]!, committedLsn)) continue
+    copy.set(table.words.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS), at)
+    at += ROW_WORDS
   }
   return new Uint8Array(copy.buffer, 0, at * 4)
 }

@@ -25,6 +25,16 @@ function judgeAll(admission: Admission, pushes: readonly Row[][]): void {
   for (const [i, rows] of pushes.entries()) judge(admission, rows, i + 1)
 }
 
+function save(
+  disk: MemoryDisk,
+  { table }: Admission,
+  committedLsn: () => number,
+  settle = async () => {},
+): Promise<void> {
+  const head = { key: KEY, samples: 0 }
+  return saveTable(disk.session(), PATH, head, table, committedLsn, settle)
+}
+
 async function restored(disk: MemoryDisk, lastLsn: number): Promise<Admission> {
   const admission = admissionOf(lastLsn)
   const saved = await openSavedTable(disk.session(), PATH)
@@ -60,7 +70,7 @@ test('after a stop every series is judged and fenced as if there had been none',
         judgeAll(control, before)
         control.forget(before.length)
         const lsn = before.length
-        await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, control.table, () => lsn)
+        await save(disk, control, () => lsn)
         const admission = await restored(disk, lsn)
         expect(admission.table.live).toBe(control.table.live)
         after.forEach((rows, i) => {
@@ -87,13 +97,7 @@ test('what is not on disk is never taken for something that is there', () =>
         const admission = admissionOf()
         judgeAll(admission, pushes)
         const onDisk = Math.min(committed, pushes.length)
-        await saveTable(
-          disk.session(),
-          PATH,
-          { key: KEY, samples: 0 },
-          admission.table,
-          () => onDisk,
-        )
+        await save(disk, admission, () => onDisk)
         // A crash may take away the end of the log, too.
         const lastLsn = Math.min(found, onDisk)
         const again = await restored(disk, lastLsn)
@@ -114,16 +118,42 @@ test('what could not be written, and whose number another block took, is not kno
   judge(before, [{ series: 1, timestampMs: 1000, value: 1 }], 1)
   const lost = [{ series: 1, timestampMs: 2000, value: 1 }]
   judge(before, lost, 2)
-  await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, before.table, () => 1)
+  await save(disk, before, () => 1)
   const admission = await restored(disk, 2)
   expect(judge(admission, lost, 3).kept).toEqual(lost)
 })
+
+for (const isCommitted of [true, false]) {
+  const then = isCommitted ? 'committed' : 'undone'
+  test(`a series that a block was changing is known as it was when that was ${then}`, async () => {
+    const disk = await diskWith()
+    const before = admissionOf()
+    const first = [{ series: 1, timestampMs: 1000, value: 1 }]
+    const second = [{ series: 1, timestampMs: 2000, value: 1 }]
+    judge(before, first, 1)
+    before.forget(1)
+    judge(before, second, 2)
+    let committed = 1
+    await save(
+      disk,
+      before,
+      () => committed,
+      async () => {
+        if (isCommitted) committed = 2
+        else before.undo()
+      },
+    )
+    const admission = await restored(disk, committed)
+    expect(judge(admission, first, 3).kept).toEqual([])
+    expect(judge(admission, second, 3).kept).toEqual(isCommitted ? [] : second)
+  })
+}
 
 test('when the log has gone on, each series waits for all of it', async () => {
   const disk = await diskWith()
   const before = admissionOf()
   judge(before, [{ series: 1, timestampMs: 1000, value: 1 }], 3)
-  await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, before.table, () => 3)
+  await save(disk, before, () => 3)
   const admission = await restored(disk, 9)
   expect(judge(admission, [{ series: 1, timestampMs: 1000, value: 1 }], 10).kept).toEqual([])
   expect(judge(admission, [{ series: 1, timestampMs: 2000, value: 1 }], 10).fence).toBe(9)
@@ -134,7 +164,7 @@ test('a file that is damaged anywhere is no reason not to start, and no reason t
   const before = admissionOf()
   const rows = [1, 2, 3].map((series) => ({ series, timestampMs: 1000, value: 1 }))
   judge(before, rows, 1)
-  await saveTable(disk.session(), PATH, { key: KEY, samples: 0 }, before.table, () => 1)
+  await save(disk, before, () => 1)
   const bytes = disk.bytesOf(PATH)
   for (let at = 0; at < bytes.length; at += 3) {
     const damaged = new MemoryDisk()
