@@ -61,6 +61,26 @@ export function lengthAt(at: u32): u32 {
   return load<u32>(LAST_LENGTHS + ((<usize>at) << 2))
 }
 
+/** What the labels take that `labelsWithin` counted last. */
+let within: usize = 0
+
+export function keptBytes(): usize {
+  return within
+}
+
+/** How many labels from the walk's place on end within so many bytes of the body. */
+export function labelsWithin(size: usize): u32 {
+  within = 0
+  let at = place
+  while (at < count) {
+    const next = within + <usize>lengthAt(at)
+    if (next > size) break
+    within = next
+    at += 1
+  }
+  return at - place
+}
+
 /**
  * What lies from the walk's place up to the end of the label of this name, in the body; 0
  * when none is near.

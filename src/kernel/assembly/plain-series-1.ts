@@ -6,8 +6,9 @@ import {
   endWalk,
   forgetLabels,
   keep,
+  keptBytes,
   labelCount,
-  lengthAt,
+  labelsWithin,
   nameAt,
   placeNow,
   put,
@@ -65,15 +66,9 @@ function walkLabels(from: usize, limit: usize): usize {
       before,
       labelCount() === 0 ? 0 : min(beforeEnd - before, limit - at),
     )
-    let kept: usize = 0
-    let labels: u32 = 0
-    while (placeNow() + labels < labelCount()) {
-      const next = kept + <usize>lengthAt(placeNow() + labels)
-      if (next > common) break
-      kept = next
-      labels += 1
-    }
+    const labels = labelsWithin(common)
     if (labels > 0) {
+      const kept = keptBytes()
       if (!keep(labels)) return 0
       at += kept
       before += kept

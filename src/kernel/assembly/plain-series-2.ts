@@ -1,15 +1,16 @@
 import { AT_HAS_SERIES, AT_SYMBOL_COUNT, AT_SYMBOLS_MAX, IS_UTF8, REGISTERS } from '../layout'
+import { commonBytes } from './bytes'
 import { roomForSeries } from './columns'
 import {
   beginWalk,
+  bytesUpTo,
   endWalk,
   forgetLabels,
   keep,
+  keptBytes,
   labelCount,
-  nameAt,
-  placeNow,
+  labelsWithin,
   put,
-  valueAt,
 } from './label-set'
 import { addPlainSeries, plainSampleEnd } from './plain-series'
 import { addSymbol, traitsOf } from './symbols'
@@ -95,22 +96,35 @@ function readRef(at: usize): u32 {
   return third < 0x80 ? value : u32.MAX_VALUE
 }
 
+/** Where the references of the series before lie, and end; if there are any. */
+let beforeAt: usize = 0
+let beforeEnd: usize = 0
+
+/** Most labels stand there as they stood before, byte by byte; the others are taken apart. */
 function walkRefs(from: usize, end: usize): bool {
   const symbolCount = load<u32>(REGISTERS + AT_SYMBOL_COUNT * 4)
   beginWalk()
   let at = from
+  let before = beforeAt
   while (at < end) {
+    const same = labelCount() === 0 ? 0 : commonBytes(at, before, min(beforeEnd - before, end - at))
+    const labels = labelsWithin(same)
+    if (labels > 0) {
+      const kept = keptBytes()
+      if (!keep(labels)) return false
+      at += kept
+      before += kept
+      if (at >= end) break
+    }
     const name = readRef(at)
     const value = readRef(refEnd)
+    if (name >= symbolCount || value >= symbolCount) return false
+    before += bytesUpTo(name)
+    if (!put(name, value, <u32>(refEnd - at))) return false
     at = refEnd
-    const place = placeNow()
-    if (place < labelCount() && nameAt(place) === name && valueAt(place) === value) {
-      if (!keep(1)) return false
-    } else {
-      if (name >= symbolCount || value >= symbolCount) return false
-      if (!put(name, value, 0)) return false
-    }
   }
+  beforeAt = from
+  beforeEnd = end
   return at === end && endWalk()
 }
 
