@@ -201,6 +201,26 @@ function byPlace(one: Hung, other: Hung): number {
   return keyOf(one) < keyOf(other) ? -1 : 1
 }
 
+test('a damaged message is read alike with the kernel and without it', () => {
+  const [decode, general] = [createOtlpDecoder(KEY), createOtlpDecoder(KEY)]
+  const [batch, other] = [createBatch(), createBatch()]
+  // To this one nothing is plain.
+  other.kernel.readMetrics = (from) => from
+  other.kernel.readPointsOf = (_metric, _help, from) => from
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 })
+  const neighbours = fc.array(hung, { maxLength: 20, size: 'max' })
+  fc.assert(
+    fc.property(neighbours, damage, (points, changes) => {
+      const bytes = Buffer.from(encodeOtlp(messageOf(points.toSorted(byPlace))))
+      for (const [at, byte] of changes) bytes[at % bytes.length] = byte
+      expect(decode(bytes, batch)).toEqual(general(bytes, other))
+      expect(readingOf(batch, 0)).toEqual(readingOf(other, 0))
+      expect([...batch.rejections]).toEqual([...other.rejections])
+    }),
+    { numRuns: numRuns * 3 },
+  )
+})
+
 const gauges = (...values: string[]) =>
   gaugeOf(
     'g',
