@@ -4,22 +4,29 @@ import type { OtlpOptions } from './options.ts'
 /** Metrics have few names, and the same in each request; an attacker's are forgotten. */
 const NAMES_MAX = 20_000
 
+type Named = { unit: string; text: string }
+
 /** Translates metric names, each once. */
 export class MetricNames {
   readonly #options: OtlpOptions
-  readonly #known = new Map<string, string>()
+  /** By kind and by the name as it was sent; of several units the last. */
+  readonly #known = {
+    counter: new Map<string, Named>(),
+    gauge: new Map<string, Named>(),
+    other: new Map<string, Named>(),
+  }
 
   constructor(options: OtlpOptions) {
     this.#options = options
   }
 
   of(name: string, unit: string, kind: NameKind): string {
-    const key = `${kind} ${unit}\0${name}`
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    const translated = metricNameOf(name, unit, kind, this.#options.translationStrategy)
-    if (this.#known.size === NAMES_MAX) this.#known.clear()
-    this.#known.set(key, translated)
-    return translated
+    const ofKind = this.#known[kind]
+    const known = ofKind.get(name)
+    if (known?.unit === unit) return known.text
+    const text = metricNameOf(name, unit, kind, this.#options.translationStrategy)
+    if (ofKind.size === NAMES_MAX) ofKind.clear()
+    ofKind.set(name, { unit, text })
+    return text
   }
 }

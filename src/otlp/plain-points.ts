@@ -116,21 +116,29 @@ export class PlainPoints {
   }
 
   /** A metric whose points can be taken. Returns its number, or -1 when there are too many. */
-  learnMetric(traits: MetricTraits, metric: Metric): number {
+  learnMetric({ sent, unit, kind, traits: own }: MetricTraits, metric: Metric): number {
     if (this.#metrics === layout.METRICS_MAX) return -1
     const { registers, points } = this.#batch.kernel
     const number = this.#metrics++
     const texts = this.#texts
-    const isHistogram = metric.type === HISTOGRAM
-    const suffixes = isHistogram ? (['sum', 'count', 'bucket'] as const) : []
-    const names = suffixes.map((suffix) => suffixed(metric, suffix, texts))
-    const { sent, unit, kind, traits: own } = traits
     const { help, name, type, hasStart } = metric
-    const epoch = registers[layout.AT_EPOCH]!
-    const row = [epoch, sent, unit, kind, own, help, name, type, hasStart ? 1 : 0, ...names]
     const at = number * METRIC_WORDS
-    points.metrics.fill(0, at, at + METRIC_WORDS)
-    points.metrics.set(row, at)
+    const row = points.metrics
+    row[at] = registers[layout.AT_EPOCH]!
+    row[at + 1] = sent
+    row[at + 2] = unit
+    row[at + 3] = kind
+    row[at + 4] = own
+    row[at + 5] = help
+    row[at + 6] = name
+    row[at + 7] = type
+    row[at + 8] = hasStart ? 1 : 0
+    row[at + METRIC_BOUNDS] = 0
+    if (type === HISTOGRAM) {
+      row[at + 9] = suffixed(metric, 'sum', texts)
+      row[at + 10] = suffixed(metric, 'count', texts)
+      row[at + 11] = suffixed(metric, 'bucket', texts)
+    }
     points.metricOfSymbol[sent] = number
     return number
   }
