@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { freePort } from '../support/child.ts'
-import { atScale } from '../support/fault-scale.ts'
+import { atScale, isFull } from '../support/fault-scale.ts'
 import { type TestGateway, withGateway } from '../support/gateway.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import type { SeriesLiteral } from '../support/remote-write.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 const startMs = Date.now() - 1_000_000
-const LONG = { timeout: 60_000 }
+const LONG = { timeout: isFull ? 600_000 : 60_000 }
 
 const SERIES = 10
 const SAMPLES_EACH = 100
