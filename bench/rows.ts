@@ -3,8 +3,8 @@ import { type Context, type Row, SERIES } from './context.ts'
 import { latency } from './latency.ts'
 import { POINTS_PER_PUSH } from './otlp-load.ts'
 import { pair } from './pair.ts'
-import { type Plan, Rig, type Window } from './rig.ts'
-import { costOf, lineOf, steadyWindow } from './steady.ts'
+import { type Plan, Rig, type Setting, type Window } from './rig.ts'
+import { costOf, inTurns, lineOf, type Steady, steadyWindow } from './steady.ts'
 import type { Measurement } from './table.ts'
 import type { TargetName } from './target.ts'
 import { threads } from './threads.ts'
@@ -43,25 +43,35 @@ async function* churn({ setting, sluice, measured }: Context): AsyncGenerator<Me
   yield { ...lineOf('churn', plan, window), note }
 }
 
-/** Peers first, so that Sluice's line shows the ratio to them. */
+/** Measured in turns; peers first, so that Sluice's line shows the ratio to them. */
+async function* compare(
+  row: string,
+  plans: readonly Plan[],
+  setting: Setting,
+): AsyncGenerator<[line: Measurement, window: Steady]> {
+  await using rigs = new AsyncDisposableStack()
+  const started: Rig[] = []
+  for (const plan of plans) started.push(rigs.use(await Rig.start(plan, setting)))
+  for (const [i, window] of (await inTurns(started, setting)).entries()) {
+    yield [lineOf(row, plans[i]!, window), window]
+  }
+}
+
 function steady(row: string, load: Omit<Plan, 'name'>): Row['run'] {
   return async function* ({ setting, peers, sluice, measured, isQuick }) {
     // The agent takes longest, and small pushes tell little more about it.
     const rivals = isQuick && row === 'small' ? peers.slice(0, 1) : peers
+    // In a hurry what it took for the row before has to do.
     const isKnown = (name: TargetName) =>
-      row === 'rw2' && measured.some((line) => line.row === 'rw1' && line.target === name)
-    for (const name of rivals) {
+      isQuick && row === 'rw2' && measured.some((line) => line.target === name)
+    const plans = rivals
+      .filter((name) => name !== 'vmagent' || !isKnown(name))
       // It has no Remote Write 2.0, so its cost of 1.0 is what one would pay.
-      const protocol = name === 'vmagent' ? 'rw1' : load.protocol
-      if (name === 'vmagent' && isKnown(name)) continue
-      const plan = { ...load, name, protocol }
-      await using rig = await Rig.start(plan, setting)
-      yield lineOf(row, plan, await steadyWindow(rig, setting))
+      .map((name) => ({ ...load, name, ...(name === 'vmagent' && { protocol: 'rw1' as const }) }))
+    const own = { ...load, name: 'sluice' as const, ...sluice }
+    for await (const [line] of compare(row, [...plans, own], setting)) {
+      yield row === 'rw2' ? { ...line, peersIn: ['rw1'] } : line
     }
-    const plan = { ...load, name: 'sluice' as const, ...sluice }
-    await using rig = await Rig.start(plan, setting)
-    const line = lineOf(row, plan, await steadyWindow(rig, setting))
-    yield row === 'rw2' ? { ...line, peersIn: ['rw1'] } : line
   }
 }
 
@@ -70,12 +80,10 @@ async function* otlp({ setting, peers, sluice }: Context): AsyncGenerator<Measur
   const settings = { otlp: { promote_all_resource_attributes: true } }
   const load = { protocol: 'otlp', series: SERIES, settings } as const
   const rivals = peers.filter((name) => name === 'vmagent').map((name) => ({ ...load, name }))
-  for (const plan of [...rivals, { ...load, name: 'sluice' as const, ...sluice }]) {
-    await using rig = await Rig.start(plan, setting)
-    const window = await steadyWindow(rig, setting)
+  const plans = [...rivals, { ...load, name: 'sluice' as const, ...sluice }]
+  for await (const [line, window] of compare('otlp', plans, setting)) {
     const perPoint = window.cpuMicros / (window.sent.pushes * POINTS_PER_PUSH)
     const note = `${perPoint.toFixed(2)} µs per data point`
-    const line = lineOf('otlp', plan, window)
     yield { ...line, note, more: { ...line.more, cpuMicrosPerPoint: perPoint } }
   }
 }
