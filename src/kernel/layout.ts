@@ -123,18 +123,54 @@ export const POINT_NEWEST_MS = POINT_BASE_SUM + 16
 /** Of the point: its attributes' keys and values as they were sent. */
 export const POINT_KEYS = POINT_NEWEST_MS + 16
 export const POINT_VALUES = POINT_KEYS + POINT_OWN_MAX * 4
-/** How points are sorted: `assembly/point-shape.ts`. */
+/**
+ * How points are sorted. In words: epoch, number of the base's names, how many attributes (with a
+ * bit more for a histogram), how many labels, keys, names; then a byte for each label, sorted,
+ * which is its place in POINT_LABELS.
+ */
 export const SHAPES_MAX = 256
 export const SHAPE_BYTES = 384
 export const SHAPES = POINT_VALUES + POINT_OWN_MAX * 4
-/** What is known of metrics, and of which one is known at all: `assembly/metric.ts`. */
+export const SHAPE_EPOCH = 0
+export const SHAPE_VERSION = 1
+export const SHAPE_OWN = 2
+export const SHAPE_WITH_LE = 65536
+export const SHAPE_TOTAL = 3
+export const SHAPE_KEYS = 4
+export const SHAPE_NAMES = 36
+export const SHAPE_ORDER = 68
+/** What is known of metrics, in words; and which number each has, by the symbol of its name. */
 export const METRICS_MAX = 8192
 export const METRIC_BYTES = 64
 export const METRICS = SHAPES + SHAPES_MAX * SHAPE_BYTES
+export const METRIC_EPOCH = 0
+/** As it was sent: symbol of its name, then what has to be the same. */
+export const METRIC_SENT = 1
+export const METRIC_UNIT = 2
+export const METRIC_KIND = 3
+export const METRIC_TRAITS = 4
+export const METRIC_HELP = 5
+/** Translated. */
+export const METRIC_NAME = 6
+export const METRIC_TYPE = 7
+export const METRIC_HAS_START = 8
+export const METRIC_SUM = 9
+export const METRIC_COUNT = 10
+export const METRIC_BUCKET = 11
+/** Of its bounds: where they lie, 0 as long as nobody knows; how many; the longest text. */
+export const METRIC_BOUNDS = 12
+export const METRIC_BOUND_COUNT = 13
+export const METRIC_WIDEST = 14
 export const METRIC_OF_SYMBOL = METRICS + METRICS_MAX * METRIC_BYTES
 /** Bounds of histograms: as they were sent, eight bytes each, then their symbols. */
 export const BOUNDS_BYTES_MAX = 262144
 export const BOUNDS = METRIC_OF_SYMBOL + SYMBOL_ROOM * 4
+/**
+ * Numbers and booleans take no more, with their tag. Their bytes are symbols, too, as long as a
+ * request has no more than so many: a sender whose numbers are all different gains nothing.
+ */
+export const NUMBER_BYTES_MAX = 11
+export const NUMBER_SYMBOLS_MAX = 32768
 /** For values that are no text, by the symbol of their bytes: epoch and symbol of their text. */
 export const VALUE_TEXT = BOUNDS + BOUNDS_BYTES_MAX
 export const MEMORY_BYTES = VALUE_TEXT + SYMBOL_ROOM * 8

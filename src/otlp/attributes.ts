@@ -1,5 +1,5 @@
 import { internSymbol } from '../decode/symbols.ts'
-import { IS_UTF8, SYMBOL_ROOM, SYMBOLS_MAX } from '../kernel/layout.ts'
+import { IS_UTF8, NUMBER_BYTES_MAX, NUMBER_SYMBOLS_MAX, SYMBOL_ROOM } from '../kernel/layout.ts'
 import type { Batch } from '../model/batch.ts'
 import type { ProtobufReader } from '../wire/protobuf-reader.ts'
 import { readAnyText } from './any-value.ts'
@@ -8,9 +8,6 @@ import { labelNameOf } from './label-name.ts'
 import type { OtlpOptions } from './options.ts'
 import type { PlainPoints } from './plain-points.ts'
 import type { TextSymbols } from './text-symbols.ts'
-
-/** What a number or a boolean takes, with its tag. */
-const NUMBER_BYTES_MAX = 11
 
 /**
  * Reads attributes as symbols, and knows the label name of each key.
@@ -82,11 +79,11 @@ export class Attributes {
     return symbol
   }
 
-  /** Numbers and booleans, of which there are few. */
+  /** Tells the kernel the text of a number or a boolean. */
   #learn(from: number, to: number, text: number): void {
     const batch = this.#batch
-    const mayBeMany = batch.symbolCount > SYMBOLS_MAX / 4
-    if (text === 0 || to - from > NUMBER_BYTES_MAX || mayBeMany) return
+    const isNumber = text !== 0 && to - from <= NUMBER_BYTES_MAX
+    if (!isNumber || batch.symbolCount > NUMBER_SYMBOLS_MAX) return
     this.#plain.learnValue(internSymbol(batch, from, to, 0), text)
   }
 

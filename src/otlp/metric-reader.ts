@@ -70,9 +70,9 @@ export class MetricReader {
     this.#readKind()
     if (reader.malformed === null) {
       const metric = this.#metricOf(kind)
-      const resume = plain.takeResume()
-      reader.at = resume === 0 ? this.#data.from : resume
-      if (resume !== 0) this.#readField(kind, metric)
+      const { resumeAt } = plain
+      reader.at = resumeAt === 0 ? this.#data.from : resumeAt
+      if (resumeAt !== 0) this.#readField(kind, metric)
       this.#readPoints(kind, metric)
     }
     if (reader.malformed === null) reader.at = at

@@ -11,13 +11,6 @@ import type { TextSymbols } from './text-symbols.ts'
 
 const SHAPE_WORDS = layout.SHAPE_BYTES / 4
 const METRIC_WORDS = layout.METRIC_BYTES / 4
-/** Behind the keys of a shape, and behind its names: `assembly/point-shape.ts`. */
-const SHAPE_KEYS = 4
-const SHAPE_NAMES = 36
-const SHAPE_ORDER_BYTES = 272
-const WITH_LE = 0x10000
-/** Of a known metric: `assembly/known-metric.ts`. */
-const METRIC_BOUNDS = 12
 const INFINITY = '+Inf'
 
 /** What has to be the same for a metric to be the one that was described. */
@@ -97,16 +90,17 @@ export class PlainPoints {
     for (let i = 0; i < count; i++) points.keys[i] = keys[i]!
     const hasLe = shape.extra !== 0
     const at = kernel.placeOfShape(count, hasLe)
-    const words = at * SHAPE_WORDS
-    points.shapes[words] = registers[layout.AT_EPOCH]!
-    points.shapes[words + 1] = version
-    points.shapes[words + 2] = hasLe ? count + WITH_LE : count
-    points.shapes[words + 3] = shape.order.length
+    const { shapes } = points
+    const row = at * SHAPE_WORDS
+    shapes[row + layout.SHAPE_EPOCH] = registers[layout.AT_EPOCH]!
+    shapes[row + layout.SHAPE_VERSION] = version
+    shapes[row + layout.SHAPE_OWN] = hasLe ? count + layout.SHAPE_WITH_LE : count
+    shapes[row + layout.SHAPE_TOTAL] = shape.order.length
     for (let i = 0; i < count; i++) {
-      points.shapes[words + SHAPE_KEYS + i] = keys[i]!
-      points.shapes[words + SHAPE_NAMES + i] = names[i]!
+      shapes[row + layout.SHAPE_KEYS + i] = keys[i]!
+      shapes[row + layout.SHAPE_NAMES + i] = names[i]!
     }
-    const order = at * layout.SHAPE_BYTES + SHAPE_ORDER_BYTES
+    const order = at * layout.SHAPE_BYTES + layout.SHAPE_ORDER * 4
     const base = registers[layout.AT_BASE_COUNT]!
     for (let i = 0; i < shape.order.length; i++) {
       const place = shape.order[i]!
@@ -122,22 +116,22 @@ export class PlainPoints {
     const number = this.#metrics++
     const texts = this.#texts
     const { help, name, type, hasStart } = metric
-    const at = number * METRIC_WORDS
-    const row = points.metrics
-    row[at] = registers[layout.AT_EPOCH]!
-    row[at + 1] = sent
-    row[at + 2] = unit
-    row[at + 3] = kind
-    row[at + 4] = own
-    row[at + 5] = help
-    row[at + 6] = name
-    row[at + 7] = type
-    row[at + 8] = hasStart ? 1 : 0
-    row[at + METRIC_BOUNDS] = 0
+    const { metrics } = points
+    const row = number * METRIC_WORDS
+    metrics[row + layout.METRIC_EPOCH] = registers[layout.AT_EPOCH]!
+    metrics[row + layout.METRIC_SENT] = sent
+    metrics[row + layout.METRIC_UNIT] = unit
+    metrics[row + layout.METRIC_KIND] = kind
+    metrics[row + layout.METRIC_TRAITS] = own
+    metrics[row + layout.METRIC_HELP] = help
+    metrics[row + layout.METRIC_NAME] = name
+    metrics[row + layout.METRIC_TYPE] = type
+    metrics[row + layout.METRIC_HAS_START] = hasStart ? 1 : 0
+    metrics[row + layout.METRIC_BOUNDS] = 0
     if (type === HISTOGRAM) {
-      row[at + 9] = suffixed(metric, 'sum', texts)
-      row[at + 10] = suffixed(metric, 'count', texts)
-      row[at + 11] = suffixed(metric, 'bucket', texts)
+      metrics[row + layout.METRIC_SUM] = suffixed(metric, 'sum', texts)
+      metrics[row + layout.METRIC_COUNT] = suffixed(metric, 'count', texts)
+      metrics[row + layout.METRIC_BUCKET] = suffixed(metric, 'bucket', texts)
     }
     points.metricOfSymbol[sent] = number
     return number
@@ -149,7 +143,10 @@ export class PlainPoints {
     if (!areSame || this.#bounds.at === 0) this.#writeBounds(bounds, symbols)
     const { metrics } = this.#batch.kernel.points
     const { at, count, widest } = this.#bounds
-    metrics.set([at, count, widest], number * METRIC_WORDS + METRIC_BOUNDS)
+    const row = number * METRIC_WORDS
+    metrics[row + layout.METRIC_BOUNDS] = at
+    metrics[row + layout.METRIC_BOUND_COUNT] = count
+    metrics[row + layout.METRIC_WIDEST] = widest
   }
 
   #writeBounds({ length, words }: Words64, symbols: number[]): void {
@@ -180,11 +177,8 @@ export class PlainPoints {
   }
 
   /** Where in the metric that was not plain the point lies that was not, 0 for its beginning. */
-  takeResume(): number {
-    const { registers } = this.#batch.kernel
-    const at = registers[layout.AT_RESUME]!
-    registers[layout.AT_RESUME] = 0
-    return at
+  get resumeAt(): number {
+    return this.#batch.kernel.registers[layout.AT_RESUME]!
   }
 
   /** Reads points of `metric` from the reader on, up to the first that is not plain. */

@@ -9,7 +9,7 @@ import type { PlainPoints } from './plain-points.ts'
 import type { TextSymbols } from './text-symbols.ts'
 
 /** Attributes, and what else may become a label. */
-export const LABELS_MAX = ATTRIBUTES_MAX * 4
+const LABELS_MAX = ATTRIBUTES_MAX * 4
 
 /**
  * The labels of one point, from which one or many series are made that differ in their name

@@ -14,7 +14,7 @@ import type { Metric } from './metric.ts'
 import { MetricNames } from './metric-names.ts'
 import type { OtlpOptions } from './options.ts'
 import { PlainPoints } from './plain-points.ts'
-import { LABELS_MAX, PointLabels } from './point-labels.ts'
+import { PointLabels } from './point-labels.ts'
 import { TextSymbols } from './text-symbols.ts'
 
 /**
@@ -131,7 +131,9 @@ export class OtlpRequest {
     if (labels.expandedBytes > this.limits.labelBytes) {
       this.reader.fail(`labels of more than ${this.limits.labelBytes} bytes`)
     }
-    if (batch.labelRefCount > REFS_MAX - LABELS_MAX * 2) this.reader.fail('too many labels')
+    if (batch.labelRefCount > REFS_MAX) {
+      this.reader.fail(`more than ${REFS_MAX / 2} labels, written out, in one request`)
+    }
     const at = series * DIGEST_WORDS
     for (let i = 0; i < DIGEST_WORDS; i++) batch.seriesIdentity[at + i] = labels.identity[i]!
     batch.seriesMetadataType[series] = metric.type

@@ -1,6 +1,9 @@
 import {
   AT_EPOCH,
+  AT_SYMBOL_COUNT,
   IS_LABEL,
+  NUMBER_BYTES_MAX,
+  NUMBER_SYMBOLS_MAX,
   POINT_KEYS,
   POINT_OWN_MAX,
   POINT_VALUES,
@@ -13,9 +16,6 @@ import { bytesOfLength, shortLength } from './varint'
 const KEY = 0x0a
 const VALUE = 0x12
 const TEXT = 0x0a
-
-/** A number or a boolean takes no more, with its tag. */
-const NUMBER_BYTES_MAX: usize = 11
 
 let count: u32 = 0
 
@@ -68,7 +68,8 @@ function readValue(from: usize, end: usize, guess: u32): u32 {
     const symbol = intern(text, end, guess)
     return (traitsOf(symbol) & IS_LABEL) === IS_LABEL ? symbol : 0
   }
-  if (end - from > NUMBER_BYTES_MAX) return 0
+  const symbols = load<u32>(REGISTERS + AT_SYMBOL_COUNT * 4)
+  if (end - from > <usize>NUMBER_BYTES_MAX || symbols > <u32>NUMBER_SYMBOLS_MAX) return 0
   const known = VALUE_TEXT + ((<usize>intern(from, end, 0)) << 3)
   return load<u32>(known) === load<u32>(REGISTERS + AT_EPOCH * 4) ? load<u32>(known, 4) : 0
 }
