@@ -1,13 +1,17 @@
+import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
+import type { Disk } from '../src/base/disk.ts'
 import { createLogger } from '../src/base/log.ts'
 import { parseConfig } from '../src/config/config.ts'
 import { openStore } from '../src/store.ts'
+import { snappy } from '../src/wire/snappy.ts'
 import { SimulatedClock } from './simulation/clock.ts'
 import { imageOf, pushOne, segmentsOf } from './simulation/image.ts'
-import { DATA } from './simulation/process.ts'
+import { DATA, type SimulatedProcess, startProcess } from './simulation/process.ts'
 import { Simulation } from './simulation/simulation.ts'
 import { slowDisk } from './simulation/slow-disk.ts'
 import { MemoryDisk } from './support/memory-disk.ts'
+import { rw2Of } from './support/remote-write.ts'
 
 test('whatever call to the disk fails, a store opens, or says so and leaves nothing open', async () => {
   const { files } = await imageOf()
@@ -67,3 +71,81 @@ test('what makes room for pushes takes nothing along that the saved table does n
     expect(receiver.repeats).toBe(0)
   }
 })
+
+const seriesAt = (timestamp: number) => [
+  { labels: { __name__: 's' }, samples: [{ value: 1, timestamp }] },
+]
+
+test('a series that a block is changing while the table is saved is known when the block fails', async () => {
+  const simulation = new Simulation({ seed: 1 })
+  const { clock, disk, receiver } = simulation
+  let log: PromiseWithResolvers<void> | undefined
+  const syncing = withSync(disk.session(), (path) =>
+    path.includes('/log/') ? log?.promise : undefined,
+  )
+  const life = { isOver: false }
+  const process = await clock.until(startProcess(simulation, syncing, life))
+  const push = (of: Pick<SimulatedProcess, 'push'>, timestamp: number) =>
+    of.push(snappy.compress(rw2Of(seriesAt(timestamp))))
+  const early = clock.world.nowMs()
+  expect(await clock.until(push(process, early))).toMatchObject({ kind: 'accepted' })
+  // The table is saved a minute after the start.
+  await clock.pass(60_000 - clock.elapsedMs - 50)
+  log = Promise.withResolvers()
+  const late = push(process, clock.world.nowMs())
+  await clock.pass(500)
+  log.reject(Object.assign(new Error('i/o error'), { code: 'EIO' }))
+  log = undefined
+  expect(await clock.until(late)).toMatchObject({ kind: 'backlogged' })
+  await clock.pass(500)
+  expect(disk.files().has(`${DATA}/series-table`)).toBe(true)
+  life.isOver = true
+  // Of writes nothing survives that was not synced.
+  disk.crash(() => 0.4)
+  receiver.doubtUnderWay()
+  simulation.start()
+  await simulation.started()
+  expect(await clock.until(push(simulation.process!, early))).toMatchObject({ kind: 'accepted' })
+  await simulation.drain()
+  expect(receiver.repeats).toBe(0)
+})
+
+test('a table that is ahead of the log is saved anew before numbers are given out again', async () => {
+  const simulation = new Simulation({ seed: 1 })
+  const { clock, disk, receiver } = simulation
+  simulation.start()
+  await simulation.started()
+  await pushOne(simulation, 0)
+  await clock.until(simulation.stop())
+  const path = `${DATA}/series-table`
+  const table = Buffer.from(disk.bytesOf(path))
+  table.writeDoubleLE(table.readDoubleLE(24) + 5, 24)
+  table.writeUInt32LE(crc32(table.subarray(0, 60)), 60)
+  disk.plant(path, table)
+  const timestamp = clock.world.nowMs()
+  for (let life = 0; life < 2; life++) {
+    simulation.start()
+    await simulation.started()
+    expect(await clock.until(simulation.push(seriesAt(timestamp)))).toBe(true)
+    // Delivered, and the cursor knows.
+    await clock.pass(5_000)
+    simulation.end('kill')
+  }
+  await simulation.drain()
+  expect(receiver.repeats).toBe(0)
+})
+
+/** A disk on which syncs of some files wait for something, and fail with it. */
+function withSync(disk: Disk, wait: (path: string) => Promise<void> | undefined): Disk {
+  return {
+    ...disk,
+    open: async (path, mode) => {
+      const file = await disk.open(path, mode)
+      const datasync = async () => {
+        await wait(path)
+        await file.datasync()
+      }
+      return { ...file, datasync }
+    },
+  }
+}
