@@ -56,8 +56,11 @@ type Wait = {
   stallMs?: number
 }
 
-/** Rounds follow each other faster than in life, and no receiver takes samples from far ahead. */
-const INTERVAL_MS = 500
+/**
+ * Rounds follow each other faster than in life, and no receiver takes samples from far ahead: with
+ * 40 rounds a second of real time, those of two minutes have to fit into the ten that are allowed.
+ */
+const INTERVAL_MS = 100
 const CONNECTIONS = 10
 /** Of prepared bodies. */
 const MEMORY_BYTES = 1.5e9
