@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { Roster, type Seat } from '../base/roster.ts'
 import { Tally } from '../model/tally.ts'
 import { ClusterQueue } from './cluster-queue.ts'
 import { olderOf, type Place } from './gap.ts'
@@ -14,7 +15,9 @@ export const HELD_MS = 1_000
 const HELD_MAX = 32
 
 /** Blocks that go out in one request, and where they come from. */
-export type Departure = {
+export type Departure = Sent & { seat: Seat<Sent> }
+
+type Sent = {
   queue: ClusterQueue
   line: Line
   group: Ahead[]
@@ -38,7 +41,7 @@ export class Turns {
   readonly #byCluster = new Map<string, ClusterQueue>()
   readonly #clock: Pick<Clock, 'monotonicMs'>
   #at = 0
-  readonly #inFlight = new Set<Departure>()
+  readonly #inFlight = new Roster<Sent>()
   #held = 0
 
   constructor(clock: Pick<Clock, 'monotonicMs'>) {
@@ -104,7 +107,7 @@ export class Turns {
   }
 
   arrived(departure: Departure): void {
-    this.#inFlight.delete(departure)
+    this.#inFlight.remove(departure.seat)
   }
 
   /** Everything in flight was broken off. */
@@ -119,7 +122,8 @@ export class Turns {
       queue.inFlight = 0
       queue.held = 0
     }
-    for (const { queue, sentMs } of this.#inFlight) {
+    for (const { member } of this.#inFlight.seats) {
+      const { queue, sentMs } = member
       queue.inFlight += 1
       if (nowMs - sentMs < HELD_MS) continue
       this.#held += 1
@@ -143,8 +147,7 @@ export class Turns {
     queue.credit -= bytes
     // Its turn goes on while it has credit.
     if (queue.credit <= 0) this.#at = (this.#at + 1) % this.#ring.length
-    const departure = { queue, line, group, sentMs }
-    this.#inFlight.add(departure)
-    return departure
+    const sent = { queue, line, group, sentMs }
+    return { ...sent, seat: this.#inFlight.add(sent) }
   }
 }

@@ -26,8 +26,9 @@ const batches = memories.map((memory) => createBatch(memory))
 const permits = new Permits(permitBytes)
 const parts = createReadParts(key, otlp)
 const waiting: ((slot: number) => void)[] = []
-const open = new Map<number, (outcome: Outcome) => void>()
-let lastId = 0
+const open: ((outcome: Outcome) => void)[] = []
+/** Numbers that a push had whose outcome is known: each is used again, so `open` stays short. */
+const freeIds: number[] = []
 
 const endpoint = createEndpoint({
   listeners,
@@ -80,11 +81,13 @@ function handOver(push: Push, slot: number): Promise<Outcome> {
   const digest = parts.digest(push)
   // The kernel's memory has it, too.
   release(push.body)
-  const id = ++lastId
+  const id = freeIds.pop() ?? open.length
   const { cluster } = push.sender
   const sizes = { rawBytes: bytes.length, bodyBytes }
   post({ kind: 'push', id, slot, cluster, digest, ...sizes, rejections: rejections.plain() })
-  return new Promise((resolve) => open.set(id, resolve))
+  return new Promise((resolve) => {
+    open[id] = resolve
+  })
 }
 
 /** A batch that nobody uses. When there is none, every one is on its way to an outcome. */
@@ -106,8 +109,8 @@ function giveBack(slot: number): void {
 }
 
 function conclude(id: number, outcome: Outcome): void {
-  open.get(id)!(outcome)
-  open.delete(id)
+  open[id]!(outcome)
+  freeIds.push(id)
   serveWaiting()
 }
 

@@ -1,14 +1,16 @@
+import { Roster } from '../base/roster.ts'
+
 type Waiter = { lsn: number; settle: () => void; reject: (reason: unknown) => void }
 
 /** Those who have read everything and wait for more to be committed. */
 export class CommitWaiters {
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new Roster<Waiter>()
 
   /** Resolves when `wake` is called with more than `lsn`; rejects when `signal` aborts. */
   wait(lsn: number, signal?: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const leave = () => {
-      this.#waiters.delete(waiter)
+      this.#waiters.remove(seat)
       signal?.removeEventListener('abort', abort)
     }
     const waiter: Waiter = {
@@ -28,15 +30,17 @@ export class CommitWaiters {
       return promise
     }
     signal?.addEventListener('abort', abort)
-    this.#waiters.add(waiter)
+    const seat = this.#waiters.add(waiter)
     return promise
   }
 
   wake(committedLsn: number): void {
-    for (const waiter of [...this.#waiters]) if (waiter.lsn < committedLsn) waiter.settle()
+    for (const { member: waiter } of [...this.#waiters.seats]) {
+      if (waiter.lsn < committedLsn) waiter.settle()
+    }
   }
 
   rejectAll(reason: unknown): void {
-    for (const waiter of [...this.#waiters]) waiter.reject(reason)
+    for (const { member: waiter } of [...this.#waiters.seats]) waiter.reject(reason)
   }
 }

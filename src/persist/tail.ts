@@ -1,3 +1,4 @@
+import { assert } from '../base/errors.ts'
 import { release } from '../base/memory.ts'
 import type { LoggedRecord } from './group.ts'
 
@@ -16,7 +17,8 @@ export const POOL_BYTES = 8 * 1024 * 1024
  */
 export class Tail {
   readonly #limitBytes: number
-  readonly #records = new Map<number, LoggedRecord>()
+  /** From `oldestLsn` on. */
+  readonly #records: LoggedRecord[] = []
   #oldestLsn = 1
   #bytes = 0
 
@@ -30,9 +32,10 @@ export class Tail {
 
   /** Takes the records of a committed group, numbered from `firstLsn`. */
   add(firstLsn: number, records: readonly LoggedRecord[]): void {
-    if (this.#records.size === 0) this.#oldestLsn = firstLsn
-    for (const [i, record] of records.entries()) {
-      this.#records.set(firstLsn + i, record)
+    if (this.#records.length === 0) this.#oldestLsn = firstLsn
+    assert(firstLsn === this.#oldestLsn + this.#records.length, 'the log has no gaps')
+    for (const record of records) {
+      this.#records.push(record)
       this.#bytes += bytesOf(record)
     }
     while (this.#bytes > this.#limitBytes) this.#forgetOldest()
@@ -40,16 +43,13 @@ export class Tail {
 
   /** A record by its number, if it is among the newest: good until the next `add`. */
   find(lsn: number): LoggedRecord | undefined {
-    return this.#records.get(lsn)
+    return this.#records[lsn - this.#oldestLsn]
   }
 
   #forgetOldest(): void {
-    const oldest = this.#records.get(this.#oldestLsn)
-    if (oldest !== undefined) {
-      this.#bytes -= bytesOf(oldest)
-      for (const part of oldest.parts) release(part)
-    }
-    this.#records.delete(this.#oldestLsn)
+    const oldest = this.#records.shift()!
+    this.#bytes -= bytesOf(oldest)
+    for (const part of oldest.parts) release(part)
     this.#oldestLsn += 1
   }
 }

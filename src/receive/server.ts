@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { Roster } from '../base/roster.ts'
 import type { TlsFiles } from '../base/tls-files.ts'
 import type { Address } from '../base/units.ts'
 import { refusal } from './answer.ts'
@@ -73,14 +74,14 @@ export type Server = {
 /** An HTTP server over a table of routes. */
 export function createServer({ host, port, routes, clock, log, ...rest }: ServerOptions): Server {
   /** Answers that are not finished, and how to learn that none is left. */
-  const open = new Set<ServerResponse>()
+  const open = new Roster<ServerResponse>()
   let onIdle = () => {}
   let isStopping = false
 
   async function onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    open.add(response)
+    const seat = open.add(response)
     response.once('close', () => {
-      open.delete(response)
+      open.remove(seat)
       if (open.size === 0) onIdle()
     })
     // Whoever disconnects is noticed by `close`; the errors beside it would end the process.
@@ -114,8 +115,9 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
   const closing = new AbortController()
   server.on('clientError', (error, socket) => {
     // A second answer on a connection would be taken for the answer to another request.
-    const isOwed = [...open].some(
-      ({ socket: its, req, headersSent }) => its === socket && (headersSent || req.complete),
+    const isOwed = open.seats.some(
+      ({ member: { socket: its, req, headersSent } }) =>
+        its === socket && (headersSent || req.complete),
     )
     refuseMalformed(error, socket, isOwed)
   })
@@ -135,7 +137,7 @@ export function createServer({ host, port, routes, clock, log, ...rest }: Server
       isStopping = true
       stopLooking()
       server.close()
-      for (const response of open) {
+      for (const { member: response } of open.seats) {
         if (!response.headersSent) response.setHeader('Connection', 'close')
       }
       if (open.size > 0) {
@@ -181,7 +183,7 @@ function httpServer(handler: Handler, timeouts: Timeouts, tls: TlsFiles | null):
 /** Slow bodies are not answered: to a broken connection a sender comes back. */
 async function cutOff(
   slow: SlowBodies,
-  open: ReadonlySet<ServerResponse>,
+  open: Roster<ServerResponse>,
   isShort: () => boolean,
   clock: Clock,
   closing: AbortSignal,
@@ -189,7 +191,9 @@ async function cutOff(
   while (!closing.aborted) {
     await clock.sleep(slow.lookMs, closing).catch(() => undefined)
     const isShortNow = isShort()
-    for (const { req: request } of open) if (slow.isTooSlow(request, isShortNow)) request.destroy()
+    for (const { member } of [...open.seats]) {
+      if (slow.isTooSlow(member.req, isShortNow)) member.req.destroy()
+    }
   }
 }
 
