@@ -11,53 +11,67 @@ export type ShapeOf = {
   extra: number
 }
 
-/** How the names of a point are sorted. */
+/** How the names of a point are sorted. Good until the next one is asked for. */
 export type Shape = {
-  readonly own: Uint32Array
-  readonly extra: number
-  readonly baseVersion: number
+  /** Another one whenever anything of it is. */
+  number: number
+  readonly own: number[]
+  extra: number
+  baseVersion: number
   /** Places in the list of all names, sorted. */
-  readonly order: Uint32Array
+  readonly order: number[]
   /** Where in the order each of its own names stands. */
-  readonly ownAt: Uint32Array
+  readonly ownAt: number[]
 }
 
-/** A request has few; more are those of somebody who tries, and are forgotten. */
-const SHAPES_MAX = 4_096
+/** A request has few; two that want the same place are sorted whenever they take turns. */
+const SHAPES = 1_024
 
-/** Points that have the same names, which most of a request have, are sorted once. */
+/**
+ * Points that have the same names, which most of a request have, are sorted once.
+ *
+ * Each shape is filled again and again: made anew for each request, they and the Map that they
+ * were in were most of what the collector had to copy, 1.4 MB at each scavenge.
+ *
+ * A class, because a shape keeps its number only as long as it is the same.
+ */
 export class LabelShapes {
-  readonly #shapes = new Map<number, Shape>()
+  readonly #shapes: (Shape | undefined)[] = new Array(SHAPES).fill(undefined)
   #last: Shape | null = null
-
-  /** Symbols of another request are others. */
-  forget(): void {
-    this.#shapes.clear()
-    this.#last = null
-  }
+  #numbers = 0
 
   of(batch: Batch, names: ShapeOf): Shape {
     if (this.#last !== null && isSame(this.#last, names)) return this.#last
-    const hash = hashOf(names)
-    let shape = this.#shapes.get(hash)
-    if (shape === undefined || !isSame(shape, names)) {
-      if (this.#shapes.size === SHAPES_MAX) this.#shapes.clear()
-      shape = shapeOf(batch, names)
-      this.#shapes.set(hash, shape)
+    const place = placeOf(names)
+    this.#shapes[place] ??= noShape()
+    const shape = this.#shapes[place]
+    if (shape.number === 0 || !isSame(shape, names)) {
+      fill(shape, batch, names)
+      shape.number = ++this.#numbers
     }
     this.#last = shape
     return shape
   }
+
+  /** Symbols of another request are others. */
+  forget(): void {
+    for (const shape of this.#shapes) if (shape !== undefined) shape.number = 0
+    this.#last = null
+  }
+}
+
+function noShape(): Shape {
+  return { number: 0, own: [], extra: 0, baseVersion: 0, order: [], ownAt: [] }
 }
 
 function versionOf(base: BaseLabels | null): number {
   return base === null ? 0 : base.version
 }
 
-function hashOf({ own, count, base, extra }: ShapeOf): number {
+function placeOf({ own, count, base, extra }: ShapeOf): number {
   let hash = extra * 31 + versionOf(base)
   for (let i = 0; i < count; i++) hash = Math.imul(hash, 0x01000193) ^ own[i]!
-  return hash & 0x3fff_ffff
+  return (hash ^ (hash >>> 10) ^ (hash >>> 20)) & (SHAPES - 1)
 }
 
 function isSame(shape: Shape, { own, count, base, extra }: ShapeOf): boolean {
@@ -67,21 +81,26 @@ function isSame(shape: Shape, { own, count, base, extra }: ShapeOf): boolean {
   return true
 }
 
-function shapeOf(batch: Batch, { own, count, base, name, extra }: ShapeOf): Shape {
+function fill(shape: Shape, batch: Batch, names: ShapeOf): void {
+  const { own, count, base, name, extra } = names
   const baseNames = base === null ? NO_NAMES : base.names
   const total = count + baseNames.length + (extra === 0 ? 1 : 2)
-  const order = new Uint32Array(total)
   const nameAt = (place: number): number => {
     if (place < count) return own[place]!
     const inBase = place - count
     if (inBase < baseNames.length) return baseNames[inBase]!
     return inBase === baseNames.length ? name : extra
   }
+  shape.extra = extra
+  shape.baseVersion = versionOf(base)
+  const { order, ownAt } = shape
+  order.length = total
   for (let place = 0; place < total; place++) order[place] = place
   order.sort((one, other) => compareSymbols(batch, nameAt(one), nameAt(other)))
-  const ownAt = new Uint32Array(count)
+  shape.own.length = count
+  ownAt.length = count
+  for (let i = 0; i < count; i++) shape.own[i] = own[i]!
   for (let at = 0; at < total; at++) if (order[at]! < count) ownAt[order[at]!] = at
-  return { own: own.slice(0, count), extra, baseVersion: versionOf(base), order, ownAt }
 }
 
 const NO_NAMES: readonly number[] = []

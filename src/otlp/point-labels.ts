@@ -37,7 +37,7 @@ export class PointLabels {
   #stamp = 0
 
   /** How the last point was sorted, and with which base. */
-  #shape: Shape | null = null
+  #shapeNumber = 0
   #baseEpoch = 0
   readonly #asked: ShapeOf = { own: this.#names, count: 0, base: null, name: 0, extra: 0 }
 
@@ -64,7 +64,7 @@ export class PointLabels {
   beginRequest(batch: Batch): void {
     this.#batch = batch
     this.#shapes.forget()
-    this.#shape = null
+    this.#shapeNumber = 0
     this.base.forget()
     this.#nameSymbol = this.#texts.of('__name__')
   }
@@ -171,8 +171,9 @@ export class PointLabels {
     asked.name = this.#nameSymbol
     asked.extra = this.#extraSymbol
     const shape = this.#shapes.of(this.#batch, asked)
-    const isAsBefore = base !== null && shape === this.#shape && base.epoch === this.#baseEpoch
-    this.#shape = shape
+    const isSorted = shape.number === this.#shapeNumber
+    const isAsBefore = base !== null && isSorted && base.epoch === this.#baseEpoch
+    this.#shapeNumber = shape.number
     this.#baseEpoch = base === null ? 0 : base.epoch
     // Of neighbours with the same names nothing differs but the values of their own.
     if (isAsBefore) this.#exchangeOwn(shape)

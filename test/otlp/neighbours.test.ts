@@ -216,3 +216,25 @@ test('a damaged message is read alike with the kernel and without it', () => {
     { numRuns: numRuns * 3 },
   )
 })
+
+test('points of more sets of keys than are remembered are read as if each were the first', () => {
+  const decode = createOtlpDecoder(KEY)
+  const batch = createBatch()
+  const SETS = 9_000
+  const places = Array.from({ length: SETS * 2 }, (_, i) => (i * 7) % SETS)
+  const dataPoints = places.map((place) =>
+    pointAt(AT, { asInt: '1' }, { [`m.${place}`]: 'one', [`a.${place % 5}`]: 'other' }),
+  )
+  const scopeMetrics = [{ metrics: [{ name: 'it', gauge: { dataPoints } }] }]
+  const bytes = encodeOtlp({ resourceMetrics: [{ scopeMetrics }] })
+  for (let request = 0; request < 2; request++) {
+    expect(decode(bytes, batch)).toBeNull()
+    const labels = seriesOf(batch).map((series) => series.labels)
+    const expected = places.map((place) => [
+      ['__name__', 'it'],
+      [`a_${place % 5}`, 'other'],
+      [`m_${place}`, 'one'],
+    ])
+    expect(labels).toEqual(expected)
+  }
+})
