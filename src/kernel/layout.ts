@@ -48,7 +48,10 @@ export const SYMBOL_TRAITS = SYMBOL_DIGEST + SYMBOL_ROOM * 16
 export const SYMBOL_FOLLOWER = SYMBOL_TRAITS + SYMBOL_ROOM
 export const SYMBOL_NUMBER = SYMBOL_FOLLOWER + SYMBOL_ROOM * 4
 
-export const LABEL_REFS = SYMBOL_NUMBER + SYMBOL_ROOM * 4
+/** Which value came after a value the last time, under the same name. */
+export const SYMBOL_NEXT = SYMBOL_NUMBER + SYMBOL_ROOM * 4
+
+export const LABEL_REFS = SYMBOL_NEXT + SYMBOL_ROOM * 4
 
 export const SERIES_LABEL_START = LABEL_REFS + REFS_MAX * 4 + SLACK
 export const SERIES_LABEL_END = SERIES_LABEL_START + ELEMENT_ROOM * 4

@@ -12,9 +12,10 @@ import {
   nameAt,
   placeNow,
   put,
+  valueAt,
 } from './label-set'
 import { addPlainSeries, plainSampleEnd } from './plain-series'
-import { intern } from './symbols'
+import { intern, internNext } from './symbols'
 import { bytesOfLength, shortLength } from './varint'
 
 const SERIES = 0x0a
@@ -100,8 +101,9 @@ function walkLabel(at: usize, limit: usize): usize {
   const value = nameEnd + 1 + bytesOfLength(nameEnd + 1)
   if (value + <usize>shortLength(nameEnd + 1) !== end) return 0
 
-  const guess = placeNow() < labelCount() ? nameAt(placeNow()) : 0
-  const symbol = intern(name, nameEnd, guess)
+  const isBehind = placeNow() >= labelCount()
+  const symbol = intern(name, nameEnd, isBehind ? 0 : nameAt(placeNow()))
+  const before = isBehind ? 0 : valueAt(placeNow())
   skipped = bytesUpTo(symbol)
-  return put(symbol, intern(value, end, 0), <u32>(end - at)) ? end : 0
+  return put(symbol, internNext(value, end, before), <u32>(end - at)) ? end : 0
 }

@@ -12,6 +12,7 @@ import {
   SYMBOL_END,
   SYMBOL_FOLLOWER,
   SYMBOL_HASH,
+  SYMBOL_NEXT,
   SYMBOL_START,
   SYMBOL_TRAITS,
   SYMBOLS_MAX,
@@ -77,6 +78,7 @@ export function addSymbol(from: usize, to: usize): u32 {
   store<u32>(SYMBOL_START + word, <u32>(from - RAW))
   store<u32>(SYMBOL_END + word, <u32>(to - RAW))
   store<u32>(SYMBOL_FOLLOWER + word, 0)
+  store<u32>(SYMBOL_NEXT + word, 0)
   digest(from, to, SYMBOL_DIGEST + ((<usize>symbol) << 4))
   store<u8>(SYMBOL_TRAITS + <usize>symbol, judgeString(from, to))
   return symbol
@@ -111,6 +113,18 @@ export function intern(from: usize, to: usize, guess: u32): u32 {
     place = (place + 1) & mask
   }
   return addSymbol(from, to)
+}
+
+/**
+ * The symbol of the value `[from, to)` where `before` stood in the series before: targets have
+ * their series in one order, so it is likely to be the one that came after it the last time.
+ */
+export function internNext(from: usize, to: usize, before: u32): u32 {
+  const next = SYMBOL_NEXT + ((<usize>before) << 2)
+  const guess = load<u32>(next)
+  const symbol = intern(from, to, guess)
+  if (symbol !== guess) store<u32>(next, symbol)
+  return symbol
 }
 
 function take(slot: usize, symbol: u32): void {
