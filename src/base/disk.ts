@@ -58,17 +58,17 @@ const DIRECTORY_MODE = 0o700
  * One by one from below: the runtime's own way never ends where a file system says that the
  * directory above is missing although it is there, as `/proc` does.
  */
-async function makeDirectory(path: string): Promise<void> {
+async function makeDirectory(path: string, isLastTry = false): Promise<void> {
   try {
     await mkdir(path, { mode: DIRECTORY_MODE })
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
     const above = dirname(resolve(path))
-    const isMissing = code === 'ENOENT' && above !== path && !(await isThere(above))
-    if (!isMissing) throw error
-    await makeDirectory(above)
-    await makeDirectory(path)
+    if (code !== 'ENOENT' || above === path || isLastTry) throw error
+    // It may be there by now, made by another.
+    if (!(await isThere(above))) await makeDirectory(above)
+    await makeDirectory(path, true)
   }
 }
 
@@ -82,7 +82,7 @@ function isThere(path: string): Promise<boolean> {
 export const nodeDisk: Disk = {
   open: async (path, mode) => diskFile(await open(path, FLAGS[mode], FILE_MODE)),
   list: (directory) => readdir(directory),
-  makeDirectory,
+  makeDirectory: (path) => makeDirectory(path),
   syncDirectory: async (directory) => {
     const handle = await open(directory, constants.O_RDONLY)
     try {

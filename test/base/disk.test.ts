@@ -39,11 +39,13 @@ test('a file is for its owner alone', async () => {
   expect((await stat(join(directory, 'own'))).mode & 0o777).toBe(0o600)
 })
 
-test('a directory is made with those above it, by two at once as well', async () => {
-  const path = join(directory, 'a', 'b', 'c')
-  await Promise.all([nodeDisk.makeDirectory(path), nodeDisk.makeDirectory(path)])
-  await nodeDisk.makeDirectory(path)
-  expect((await stat(path)).isDirectory()).toBe(true)
+test('a directory is made with those above it, by many at once as well', async () => {
+  for (let round = 0; round < 50; round++) {
+    const path = join(directory, `${round}`, 'a', 'b', 'c')
+    await Promise.all(Array.from({ length: 4 }, () => nodeDisk.makeDirectory(path)))
+    await nodeDisk.makeDirectory(path)
+    expect((await stat(path)).isDirectory()).toBe(true)
+  }
 })
 
 test('a directory that cannot be made is an error, and never a wait', async () => {
