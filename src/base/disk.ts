@@ -11,6 +11,7 @@ import {
   statfs,
 } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { directWriter, takesDirectWrites } from './direct-writer.ts'
 
 /** One open file. Positions are bytes from its start; nothing here is buffered. */
 export type DiskFile = {
@@ -25,10 +26,18 @@ export type DiskFile = {
   close(): Promise<void>
 }
 
+/**
+ * `create` fails when the file exists; `update` creates it when it does not; `read` needs it.
+ *
+ * `append` is `create` for a file in which each write begins where the one before ended, the first
+ * at 0. It is not read or cut. Until it is closed zeros may follow what was written last, and after
+ * a failure for ever.
+ */
+export type OpenMode = 'create' | 'append' | 'update' | 'read'
+
 /** The few things the log asks of a file system, so that a test can bring one that lies. */
 export type Disk = {
-  /** `create` fails when the file exists; `update` creates it when it does not; `read` needs it. */
-  open(path: string, mode: 'create' | 'update' | 'read'): Promise<DiskFile>
+  open(path: string, mode: OpenMode): Promise<DiskFile>
   /** Names of the entries, unsorted. */
   list(directory: string): Promise<string[]>
   /** Makes a directory and those above it that are missing; none of it is an error when there. */
@@ -80,7 +89,8 @@ function isThere(path: string): Promise<boolean> {
 }
 
 export const nodeDisk: Disk = {
-  open: async (path, mode) => diskFile(await open(path, FLAGS[mode], FILE_MODE)),
+  open: async (path, mode) =>
+    mode === 'append' ? openToAppend(path) : diskFile(await open(path, FLAGS[mode], FILE_MODE)),
   list: (directory) => readdir(directory),
   makeDirectory: (path) => makeDirectory(path),
   syncDirectory: async (directory) => {
@@ -97,6 +107,44 @@ export const nodeDisk: Disk = {
     const { blocks, bavail, bsize } = await statfs(path)
     return { totalBytes: blocks * bsize, freeBytes: bavail * bsize }
   },
+}
+
+/** Writes go past the page cache. 0 where the system has no such thing. */
+const PAST_CACHE: number = constants.O_DIRECT ?? 0
+
+/** Past the page cache where the file system allows it. */
+async function openToAppend(path: string): Promise<DiskFile> {
+  const handle = await open(path, FLAGS.create | PAST_CACHE, FILE_MODE).catch((error) => {
+    if (error.code !== 'EINVAL') throw error
+    return null
+  })
+  if (handle !== null && PAST_CACHE !== 0 && (await takesDirectWrites(handle))) {
+    return appendedFile(handle)
+  }
+  await handle?.close()
+  // It has been made, even where the file system said no.
+  return diskFile(await open(path, FLAGS.update, FILE_MODE))
+}
+
+function appendedFile(handle: FileHandle): DiskFile {
+  const file = diskFile(handle)
+  const writer = directWriter(handle)
+  let hasFailed = false
+  const orFail = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
+      hasFailed = true
+      throw error
+    })
+  return {
+    ...file,
+    write: (parts, position) => orFail(writer.write(parts, position)),
+    datasync: () => orFail(file.datasync()),
+    close: async () => {
+      // For tidiness alone: who reads knows where it ends.
+      if (!hasFailed) await file.truncate(writer.endBytes).catch(() => undefined)
+      await file.close()
+    },
+  }
 }
 
 function diskFile(handle: FileHandle): DiskFile {
@@ -163,6 +211,10 @@ export function diskWith(disk: Disk, changes: Partial<Disk>): Disk {
 /** Acknowledges from the page cache: survives `kill -9`, not a power cut. */
 export function withoutSync(disk: Disk): Disk {
   return diskWith(disk, {
-    open: async (path, mode) => ({ ...(await disk.open(path, mode)), datasync: async () => {} }),
+    open: async (path, mode) => {
+      // Past the cache the write itself would wait for the disk.
+      const file = await disk.open(path, mode === 'append' ? 'create' : mode)
+      return { ...file, datasync: async () => {} }
+    },
   })
 }

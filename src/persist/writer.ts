@@ -81,7 +81,7 @@ export class SegmentWriter {
     const path = join(directory, name)
     await this.#clear(name)
 
-    const file = await disk.open(path, 'create')
+    const file = await disk.open(path, 'append')
     leftover.add(name)
     try {
       const header = encodeSegmentHeader({ version: FORMAT_VERSION, storeId, firstLsn, chain })

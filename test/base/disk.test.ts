@@ -1,8 +1,10 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { nodeDisk, withoutSync } from '../../src/base/disk.ts'
+import { mountFileSystem } from '../support/tmpfs.ts'
 
 let directory = ''
 beforeAll(async () => {
@@ -67,4 +69,66 @@ test('a disk without sync writes all the same', async () => {
   await file.datasync()
   expect(await file.sizeBytes()).toBe(4)
   await file.close()
+})
+
+test('what is appended in writes of any size is what is read, with zeros behind it', async () => {
+  const path = join(directory, 'appended')
+  const file = await nodeDisk.open(path, 'append')
+  await expect(nodeDisk.open(path, 'append')).rejects.toMatchObject({ code: 'EEXIST' })
+  const expected: Uint8Array[] = []
+  let position = 0
+  for (const sizes of [[64], [1, 0, 4_031], [1], [4_095], [3_000_000, 7], [], [1_048_576], [9]]) {
+    const parts = sizes.map((size, i) => new Uint8Array(size).fill(size + i + 1))
+    await file.write(parts, position)
+    expected.push(...parts)
+    position += parts.reduce((sum, { length }) => sum + length, 0)
+    const written = await readFile(path)
+    expect(written.subarray(0, position).equals(Buffer.concat(expected))).toBe(true)
+    expect(written.subarray(position).every((byte) => byte === 0)).toBe(true)
+  }
+  await file.datasync()
+  await file.close()
+})
+
+test('a write that leaves a gap, or goes back, is a mistake', async () => {
+  const file = await nodeDisk.open(join(directory, 'gap'), 'append')
+  await file.write([Uint8Array.of(1)], 0)
+  await expect(file.write([Uint8Array.of(2)], 2)).rejects.toThrow('begins at the end')
+  await expect(file.write([Uint8Array.of(2)], 0)).rejects.toThrow('begins at the end')
+  await file.close()
+})
+
+test('appending goes on where it was when a write has found no room', async () => {
+  const { path, unmount } = await mountFileSystem('tmpfs', 'size=4m')
+  try {
+    const filler = join(path, 'filler')
+    await writeFile(filler, new Uint8Array(2_000_000))
+    const file = await nodeDisk.open(join(path, 'appended'), 'append')
+    const parts = [new Uint8Array(1_000).fill(1), new Uint8Array(2_500_000).fill(2)]
+    await file.write([parts[0]!], 0)
+    await expect(file.write([parts[1]!], 1_000)).rejects.toMatchObject({ code: 'ENOSPC' })
+    await rm(filler)
+    await file.write([parts[1]!], 1_000)
+    await file.close()
+    const written = await readFile(join(path, 'appended'))
+    expect(written.subarray(0, 2_501_000).equals(Buffer.concat(parts))).toBe(true)
+  } finally {
+    await unmount()
+  }
+})
+
+test('where nothing goes past the page cache, what is appended goes through it', async () => {
+  const { path, unmount } = await mountFileSystem('ramfs', 'mode=700')
+  try {
+    const O_DIRECT = constants.O_DIRECT | constants.O_RDWR | constants.O_CREAT
+    await expect(open(join(path, 'direct'), O_DIRECT)).rejects.toMatchObject({ code: 'EINVAL' })
+    const file = await nodeDisk.open(join(path, 'appended'), 'append')
+    await file.write([Uint8Array.of(1, 2)], 0)
+    await file.write([Uint8Array.of(3)], 2)
+    await file.datasync()
+    await file.close()
+    expect([...(await readFile(join(path, 'appended')))]).toEqual([1, 2, 3])
+  } finally {
+    await unmount()
+  }
 })

@@ -52,6 +52,7 @@ test('F47: what the first format wrote is read, and taken on from', async () => 
     for (const text of group) same.append(text === 'second' ? 2 : 1, [Buffer.from(text)])
     await same.commit()
   }
+  await same.close()
   expect(hexOf(again.bytesOf(segmentPath(1)))).toBe(hexOf(bytesOf(FIRST_FORMAT.segment)))
   expect(Buffer.from(again.bytesOf(STORE)).toString()).toBe(FIRST_FORMAT.storeNow)
 })

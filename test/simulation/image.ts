@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { RECORD_MARKER } from '../../src/persist/record.ts'
 import { firstLsnOf } from '../../src/persist/segment.ts'
 import type { SeriesLiteral } from '../support/remote-write.ts'
 import { DATA, type SimulatedProcess } from './process.ts'
@@ -34,6 +35,11 @@ export async function imageOf({
   if (isDelivered) await simulation.drain()
   simulation.end('kill')
   image.files = simulation.disk.files()
+  // The zeros that fill the last block of each say nothing, and would hide what is cut off.
+  for (const path of segmentsOf(image)) {
+    const bytes = image.files.get(path)!
+    image.files.set(path, bytes.slice(0, recordsIn(bytes).at(-1)!.to))
+  }
   return image
 }
 
@@ -88,7 +94,7 @@ export function segmentsOf({ files }: Pick<Image, 'files'>): string[] {
 export function recordsIn(bytes: Uint8Array): { from: number; to: number; lsn: number }[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const records: { from: number; to: number; lsn: number }[] = []
-  for (let from = 64; from + 32 <= bytes.length; ) {
+  for (let from = 64; from + 32 <= bytes.length && bytes[from] === RECORD_MARKER[0]; ) {
     const to = from + 32 + view.getUint32(from + 4, true)
     records.push({ from, to, lsn: Number(view.getBigUint64(from + 16, true)) })
     from = to

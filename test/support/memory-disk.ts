@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
-import type { Disk, DiskFile, Space } from '../../src/base/disk.ts'
+import type { Disk, DiskFile, OpenMode, Space } from '../../src/base/disk.ts'
+import { inBlocks } from './block-file.ts'
 import { changed, type Inode, newInode, put, survivor } from './inode.ts'
 
 /**
@@ -116,16 +117,17 @@ export class MemoryDisk implements Disk {
     this.#durable.delete(path)
   }
 
-  async open(path: string, mode: 'create' | 'update' | 'read'): Promise<DiskFile> {
+  async open(path: string, mode: OpenMode): Promise<DiskFile> {
     await this.#enter('open', path)
     let inode = this.#seen.get(path)
-    if (mode === 'create' && inode) throw diskError('EEXIST', path)
+    if ((mode === 'create' || mode === 'append') && inode) throw diskError('EEXIST', path)
     if (!inode) {
       if (mode === 'read') throw diskError('ENOENT', path)
       inode = newInode()
       this.#change({ directory: dirname(path), name: path, inode })
     }
-    return this.#file(path, inode)
+    const file = this.#file(path, inode)
+    return mode === 'append' ? inBlocks(file) : file
   }
 
   async list(directory: string): Promise<string[]> {

@@ -13,9 +13,13 @@ export type Tmpfs = {
 }
 
 /** Mounts one with `options`, such as `size=64m`. That needs to be root; never skips. */
-export async function mountTmpfs(options: string): Promise<Tmpfs> {
-  const path = await mkdtemp(join(tmpdir(), 'sluice-tmpfs-'))
-  await mount(['-t', 'tmpfs', '-o', options, 'tmpfs', path])
+export function mountTmpfs(options: string): Promise<Tmpfs> {
+  return mountFileSystem('tmpfs', options)
+}
+
+export async function mountFileSystem(type: 'tmpfs' | 'ramfs', options: string): Promise<Tmpfs> {
+  const path = await mkdtemp(join(tmpdir(), `sluice-${type}-`))
+  await mount(['-t', type, '-o', options, type, path])
   return {
     path,
     unmount: async () => {
