@@ -4,7 +4,7 @@ import { clearJudgement, createJudgement, type Judgement, type Slice } from '../
 import { Exemplars } from './exemplars.ts'
 import { MetadataMemory } from './metadata.ts'
 import { metricName } from './metric-name.ts'
-import { PlainJudge, type PushContext } from './plain-judge.ts'
+import { judgePlain, type PushContext } from './plain-judge.ts'
 import { AHEAD_MS_MAX, countPoint, describeRefusal, type Refusal } from './refusal.ts'
 import {
   BLOCK,
@@ -54,7 +54,6 @@ export class Admission {
   untrackedSamples = 0
 
   readonly #undo: UndoLog
-  readonly #plain: PlainJudge
   outOfOrderWindowMs: number
   /** Whoever has no row may have been in any block up to this one. */
   #floor: number
@@ -72,7 +71,6 @@ export class Admission {
     this.table = new SeriesTable(seriesMax)
     this.exemplars = new Exemplars(this.table)
     this.#undo = new UndoLog(this.table)
-    this.#plain = new PlainJudge(this.table, this.#undo)
     this.outOfOrderWindowMs = outOfOrderWindowMs
     this.#floor = lastBlock
   }
@@ -124,20 +122,21 @@ export class Admission {
 
   /** Judges the plain series that `slice` begins with, and returns what is left of it. */
   #judgePlain(batch: Batch, slice: Slice, context: PushContext): Slice {
-    const plain = this.#plain
     const judgement = this.#judgement
-    const series = plain.judge(batch, slice, context, this.#before, this.#seriesRow, this.#carries)
+    const rows = { seriesRow: this.#seriesRow, carries: this.#carries }
+    const parts = { table: this.table, undo: this.#undo, ...rows }
+    const plain = judgePlain(parts, batch, slice, context, this.#before)
     this.#before = plain.last
     this.duplicateSamples += plain.duplicates
-    judgement.kept.samples += plain.kept - plain.keptHistograms
-    judgement.kept.histograms += plain.keptHistograms
+    judgement.kept.samples += plain.kept - plain.histograms
+    judgement.kept.histograms += plain.histograms
     if (plain.addsMetadata) judgement.addsMetadata = true
     judgement.fence = Math.max(judgement.fence, plain.fence)
     judgement.minTimestampMs = Math.min(judgement.minTimestampMs, plain.minTimestampMs)
     judgement.maxTimestampMs = Math.max(judgement.maxTimestampMs, plain.maxTimestampMs)
     this.#newestMs = Math.max(this.#newestMs, plain.maxTimestampMs)
-    const { fromSeries, fromSample } = slice
-    return { ...slice, fromSeries: fromSeries + series, fromSample: fromSample + series }
+    const fromSeries = slice.fromSeries + plain.series
+    return { ...slice, fromSeries, fromSample: slice.fromSample + plain.series }
   }
 
   #judgeSeries(

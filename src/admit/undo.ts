@@ -1,4 +1,3 @@
-import { grown } from '../model/batch.ts'
 import {
   BLOCK,
   EXEMPLAR_MS,
@@ -9,6 +8,25 @@ import {
   type SeriesTable,
 } from './series-table.ts'
 
+/** One entry after the other. */
+export type UndoColumns = {
+  readonly row: Uint32Array
+  readonly newestMs: Float64Array
+  /** Two words each. */
+  readonly bits: Uint32Array
+  /** Block number before; -1 when the row did not exist. */
+  readonly block: Float64Array
+}
+
+function columnsFor(entries: number): UndoColumns {
+  return {
+    row: new Uint32Array(entries),
+    newestMs: new Float64Array(entries),
+    bits: new Uint32Array(entries * 2),
+    block: new Float64Array(entries),
+  }
+}
+
 /**
  * What rows looked like before blocks that are not on disk yet, oldest first, so that a
  * failed commit can be forgotten: a sender's retry must not look like a duplicate of
@@ -18,11 +36,7 @@ import {
  */
 export class UndoLog {
   readonly #table: SeriesTable
-  #row = new Uint32Array(4096)
-  #newestMs = new Float64Array(4096)
-  #bits = new Uint32Array(4096 * 2)
-  /** Block number before; -1 when the row did not exist. */
-  #block = new Float64Array(4096)
+  #columns = columnsFor(4_096)
   #start = 0
   #end = 0
   /**
@@ -41,16 +55,35 @@ export class UndoLog {
     this.#marks.push({ block, from: this.#end })
   }
 
+  /**
+   * Makes room for `entries` in the columns, and returns where they begin: whoever asks writes them
+   * there, and says with `close` where they end.
+   */
+  reserve(entries: number): number {
+    while (this.#end + entries > this.#columns.row.length) this.#grow()
+    return this.#end
+  }
+
+  /** Good until the next `reserve` or `record`. */
+  get columns(): UndoColumns {
+    return this.#columns
+  }
+
+  close(end: number): void {
+    this.#end = end
+  }
+
   /** Call before the block changes `row` for the first time. */
   record(row: number, isNew: boolean): void {
-    if (this.#end >= this.#row.length) this.#grow()
-    const at = this.#end++
+    const at = this.reserve(1)
+    const columns = this.#columns
     const { words, doubles } = this.#table
-    this.#row[at] = row
-    this.#newestMs[at] = doubles[row * ROW_DOUBLES + NEWEST_MS]!
-    this.#bits[at * 2] = words[row * ROW_WORDS + NEWEST_BITS]!
-    this.#bits[at * 2 + 1] = words[row * ROW_WORDS + NEWEST_BITS + 1]!
-    this.#block[at] = isNew ? -1 : doubles[row * ROW_DOUBLES + BLOCK]!
+    columns.row[at] = row
+    columns.newestMs[at] = doubles[row * ROW_DOUBLES + NEWEST_MS]!
+    columns.bits[at * 2] = words[row * ROW_WORDS + NEWEST_BITS]!
+    columns.bits[at * 2 + 1] = words[row * ROW_WORDS + NEWEST_BITS + 1]!
+    columns.block[at] = isNew ? -1 : doubles[row * ROW_DOUBLES + BLOCK]!
+    this.close(at + 1)
   }
 
   /** Blocks up to `block` are on disk: what they changed stays. */
@@ -64,17 +97,18 @@ export class UndoLog {
   /** Restores every row that a block not on disk has changed, the newest change first. */
   undo(): void {
     const { words, doubles } = this.#table
+    const columns = this.#columns
     while (this.#end > this.#start) {
       const at = --this.#end
-      const row = this.#row[at]!
-      if (this.#block[at] === -1) {
+      const row = columns.row[at]!
+      if (columns.block[at] === -1) {
         this.#table.remove(row)
         continue
       }
-      doubles[row * ROW_DOUBLES + NEWEST_MS] = this.#newestMs[at]!
-      words[row * ROW_WORDS + NEWEST_BITS] = this.#bits[at * 2]!
-      words[row * ROW_WORDS + NEWEST_BITS + 1] = this.#bits[at * 2 + 1]!
-      doubles[row * ROW_DOUBLES + BLOCK] = this.#block[at]!
+      doubles[row * ROW_DOUBLES + NEWEST_MS] = columns.newestMs[at]!
+      words[row * ROW_WORDS + NEWEST_BITS] = columns.bits[at * 2]!
+      words[row * ROW_WORDS + NEWEST_BITS + 1] = columns.bits[at * 2 + 1]!
+      doubles[row * ROW_DOUBLES + BLOCK] = columns.block[at]!
       // Rather an exemplar twice than one lost.
       doubles[row * ROW_DOUBLES + EXEMPLAR_MS] = 0
     }
@@ -93,24 +127,16 @@ export class UndoLog {
   }
 
   #grow(): void {
-    const { length } = this.#row
-    if (this.#start > length / 2) {
-      this.#shift()
-      return
-    }
-    this.#row = grown(this.#row, length + 1)
-    this.#newestMs = grown(this.#newestMs, length + 1)
-    this.#bits = grown(this.#bits, this.#row.length * 2)
-    this.#block = grown(this.#block, length + 1)
-  }
-
-  /** Moves the entries that still wait to the front. */
-  #shift(): void {
+    const { row, newestMs, bits, block } = this.#columns
     const start = this.#start
-    this.#row.copyWithin(0, start)
-    this.#newestMs.copyWithin(0, start)
-    this.#bits.copyWithin(0, start * 2)
-    this.#block.copyWithin(0, start)
+    // Where half of them are forgotten there is room in front.
+    const isRoomInFront = start > row.length / 2
+    const columns = isRoomInFront ? this.#columns : columnsFor(row.length * 2)
+    columns.row.set(row.subarray(start, this.#end))
+    columns.newestMs.set(newestMs.subarray(start, this.#end))
+    columns.bits.set(bits.subarray(start * 2, this.#end * 2))
+    columns.block.set(block.subarray(start, this.#end))
+    this.#columns = columns
     this.#start = 0
     this.#end -= start
     for (const mark of this.#marks) mark.from -= start
