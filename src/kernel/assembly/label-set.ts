@@ -24,6 +24,9 @@ let place: u32 = 0
 /** Whether the label before `place` has a new neighbour, whose name has to follow its own. */
 let isJoint = false
 let bytes: u32 = 0
+/** What all labels take in the body, and those before `place`. */
+let length: usize = 0
+let passed: usize = 0
 
 export function labelCount(): u32 {
   return count
@@ -40,11 +43,13 @@ export function placeNow(): u32 {
 export function forgetLabels(): void {
   count = 0
   bytes = 0
+  length = 0
   v128.store(LAST_SUM, i32x4.splat(0))
 }
 
 export function beginWalk(): void {
   place = 0
+  passed = 0
   isJoint = false
 }
 
@@ -70,6 +75,9 @@ export function keptBytes(): usize {
 
 /** How many labels from the walk's place on end within so many bytes of the body. */
 export function labelsWithin(size: usize): u32 {
+  // Nearly always all that are left, behind the label that is another.
+  within = length - passed
+  if (size >= within) return count - place
   within = 0
   let at = place
   while (at < count) {
@@ -88,38 +96,39 @@ export function labelsWithin(size: usize): u32 {
 export function bytesUpTo(name: u32): usize {
   const end = place + distanceTo(name)
   if (end >= count || nameAt(end) !== name) return 0
-  let length: usize = 0
-  for (let i = place; i <= end; i++) length += <usize>lengthAt(i)
-  return length
+  let size: usize = 0
+  for (let i = place; i <= end; i++) size += <usize>lengthAt(i)
+  return size
 }
 
-/** The next `labels` labels stay as they are. */
+/** The next `labels` labels, which `labelsWithin` counted, stay as they are. */
 export function keep(labels: u32): bool {
   if (isJoint) {
     if (!follows(nameAt(place - 1), nameAt(place))) return false
     isJoint = false
   }
   place += labels
+  passed += within
   return true
 }
 
 /** A label that differs from the one at this place. */
-export function put(name: u32, value: u32, length: u32): bool {
+export function put(name: u32, value: u32, size: u32): bool {
   if ((traitsOf(name) & traitsOf(value) & IS_LABEL) !== IS_LABEL) return false
   if (place === 0 && (traitsOf(name) & IS_NAME_LABEL) === 0) return false
   if (place < count && nameAt(place) === name) {
     if (isJoint && !follows(nameAt(place - 1), name)) return false
     isJoint = false
-    return exchange(value, length)
+    return exchange(value, size)
   }
   const gone = distanceTo(name)
   if (gone > 0) {
     for (let i: u32 = 0; i < gone; i++) removeAt(place)
     if (place > 0 && !follows(nameAt(place - 1), name)) return false
     isJoint = false
-    return valueAt(place) === value && lengthAt(place) === length ? pass() : exchange(value, length)
+    return valueAt(place) === value && lengthAt(place) === size ? pass() : exchange(value, size)
   }
-  return insert(name, value, length)
+  return insert(name, value, size)
 }
 
 /** The set ends here. */
@@ -129,6 +138,7 @@ export function endWalk(): bool {
 }
 
 function pass(): bool {
+  passed += <usize>lengthAt(place)
   place += 1
   return true
 }
@@ -140,7 +150,7 @@ function distanceTo(name: u32): u32 {
   return 0
 }
 
-function exchange(value: u32, length: u32): bool {
+function exchange(value: u32, size: u32): bool {
   const name = nameAt(place)
   const before = valueAt(place)
   const digest = digestOf(name)
@@ -149,12 +159,14 @@ function exchange(value: u32, length: u32): bool {
   v128.store(LAST_SUM, i32x4.add(i32x4.sub(v128.load(LAST_SUM), gone), come))
   bytes += lengthOf(value) - lengthOf(before)
   store<u32>(LAST_REFS + ((<usize>place) << 3), value, 4)
-  store<u32>(LAST_LENGTHS + ((<usize>place) << 2), length)
+  length += <usize>size - <usize>lengthAt(place)
+  passed += <usize>size
+  store<u32>(LAST_LENGTHS + ((<usize>place) << 2), size)
   place += 1
   return true
 }
 
-function insert(name: u32, value: u32, length: u32): bool {
+function insert(name: u32, value: u32, size: u32): bool {
   if (count === LAST_LABELS_MAX) return false
   if (place > 0 && !follows(nameAt(place - 1), name)) return false
   const refs = LAST_REFS + ((<usize>place) << 3)
@@ -164,10 +176,12 @@ function insert(name: u32, value: u32, length: u32): bool {
   memory.copy(lengths + 4, lengths, after << 2)
   store<u32>(refs, name)
   store<u32>(refs, value, 4)
-  store<u32>(lengths, length)
+  store<u32>(lengths, size)
   const come = labelWords(digestOf(name), digestOf(value))
   v128.store(LAST_SUM, i32x4.add(v128.load(LAST_SUM), come))
   bytes += lengthOf(name) + lengthOf(value)
+  length += <usize>size
+  passed += <usize>size
   count += 1
   place += 1
   isJoint = place < count
@@ -182,6 +196,7 @@ function removeAt(at: u32): void {
   bytes -= lengthOf(name) + lengthOf(value)
   const refs = LAST_REFS + ((<usize>at) << 3)
   const lengths = LAST_LENGTHS + ((<usize>at) << 2)
+  length -= <usize>lengthAt(at)
   const after = <usize>(count - at - 1)
   memory.copy(refs, refs + 8, after << 3)
   memory.copy(lengths, lengths + 4, after << 2)
