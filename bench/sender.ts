@@ -58,6 +58,8 @@ let lanes: Lane[] = []
 /** Of each answer of the current sending, and when the last one came. */
 let answerMs: number[] = []
 let lastMs = 0
+/** By push of a round: the time that its samples bore last. */
+const stamps: number[] = []
 
 const orders = {
   aim: (aim: Aim): { samplesPerRound: number } => {
@@ -89,7 +91,7 @@ const orders = {
 
   /** As `begin`, but every sample bears the time at which its push was made. */
   beginStamped: (rounds: Rounds): void => {
-    lanes = lanesOf(rounds, (load, push, round) => load.bodyAt(push, round, Date.now()))
+    lanes = lanesOf(rounds, (load, push, round) => load.bodyAt(push, round, stampOf(push)))
   },
 
   /**
@@ -138,6 +140,13 @@ function fire({ bodies, pushes }: Lane, connectionRate?: number): Promise<void> 
       lastMs = performance.now()
     })
   })
+}
+
+/** Now, but never the same for two pushes of the same series: the second would be a duplicate. */
+function stampOf(push: number): number {
+  const stampMs = Math.max(Date.now(), (stamps[push] ?? 0) + 1)
+  stamps[push] = stampMs
+  return stampMs
 }
 
 function lanesOf(
