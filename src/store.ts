@@ -77,6 +77,8 @@ export async function openStore(
       deltas?.undo()
     },
     onDamage: (damage) => logger.error('a part of the log is damaged', { ...damage }),
+    onTornTail: (tail) =>
+      logger.warn('the last commit was cut off, and is kept aside', { ...tail }),
   })
   stops.push(() => log.close())
   const { quotaBytes } = config.storage

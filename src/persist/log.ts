@@ -9,7 +9,7 @@ import { addRecord, emptyGroup, type Group, nextLsnOf } from './group.ts'
 import { closedError, writeFailed } from './log-errors.ts'
 import { holdsStore, inPlace, isUnderItsName } from './place.ts'
 import { LogReader } from './reader.ts'
-import { type Recovered, recover } from './recovery.ts'
+import { type Recovered, recover, type TornTail } from './recovery.ts'
 import { READ_AHEAD_BYTES } from './scan.ts'
 import { type Damage, SEGMENT_BYTES, type Segment, STORE_ID_BYTES, seedOf } from './segment.ts'
 import { Segments } from './segments.ts'
@@ -40,6 +40,7 @@ export type LogOptions = {
   onFailed?: (error: SluiceError) => void
   /** Told once about each damaged place, when the log is opened and when it is read. */
   onDamage?: (damage: Damage) => void
+  onTornTail?: (tail: TornTail) => void
 }
 
 /**
@@ -105,10 +106,9 @@ export class Log {
    * @throws LOG_FAILED when the disk refuses; damage is never a reason
    */
   static async open(options: LogOptions): Promise<Log> {
-    const { disk, directory, newStoreId = randomBytes(STORE_ID_BYTES).toString('hex') } = options
+    const { newStoreId = randomBytes(STORE_ID_BYTES).toString('hex') } = options
     const onDamage = onceForEachPlace((damage) => options.onDamage?.(damage))
-    const recovered = await recover({ disk, directory, newStoreId, onDamage })
-    return new Log(options, recovered, onDamage)
+    return new Log(options, await recover({ ...options, newStoreId, onDamage }), onDamage)
   }
 
   /** LSN that the next `append` gives. */

@@ -19,7 +19,12 @@ export type RecoveryOptions = {
   /** 16 bytes in hexadecimal, for a directory that holds no store yet. */
   newStoreId: string
   onDamage: (damage: Damage) => void
+  /** Told when the end of the log is kept aside. */
+  onTornTail?: ((tail: TornTail) => void) | undefined
 }
+
+/** A commit that was never finished, and so never acknowledged; and the file that has it now. */
+export type TornTail = { path: string; bytes: number }
 
 export type Recovered = {
   storeId: string
@@ -135,8 +140,9 @@ async function listSegments(disk: Disk, directory: string): Promise<Found[]> {
 async function recoverLast(
   segment: Segment,
   storeId: string,
-  { disk, directory, onDamage }: RecoveryOptions,
+  options: RecoveryOptions,
 ): Promise<{ nextLsn: number; chain: number }> {
+  const { disk, directory, onDamage } = options
   const file = await disk.open(segment.path, 'update')
   try {
     const scanner = new RecordScanner(file, {
@@ -169,7 +175,7 @@ async function recoverLast(
     segment.endLsn = sound.nextLsn
     segment.readableBytes = soundBytes
 
-    await cutTail(disk, directory, file, segment)
+    await cutTail(options, file, segment)
     if (sound.nextLsn > segment.firstLsn) await writeAgain(file, groupStart, soundBytes)
     await file.datasync()
     // The file may have been made a moment before the end, its name not synced yet.
@@ -192,25 +198,19 @@ async function writeAgain(file: DiskFile, start: number, end: number): Promise<v
 }
 
 /** Keeps what follows the last sound record in a file beside the segment, and cuts it off. */
-async function cutTail(
-  disk: Disk,
-  directory: string,
-  file: DiskFile,
-  segment: Segment,
-): Promise<void> {
+async function cutTail(options: RecoveryOptions, file: DiskFile, segment: Segment): Promise<void> {
   const { readableBytes, fileBytes, name } = segment
   if (fileBytes <= readableBytes) return
   const tail = new Uint8Array(fileBytes - readableBytes)
   await file.read(tail, readableBytes)
-  if (tail.some((byte) => byte !== 0) && !(await setAside(disk, directory, name, tail))) return
+  if (tail.some((byte) => byte !== 0) && !(await setAside(options, name, tail))) return
   await file.truncate(readableBytes)
   segment.fileBytes = readableBytes
 }
 
 /** False when there is no room: then the tail stays, and the next segment's first LSN ends it. */
 async function setAside(
-  disk: Disk,
-  directory: string,
+  { disk, directory, onTornTail }: RecoveryOptions,
   name: string,
   bytes: Uint8Array,
 ): Promise<boolean> {
@@ -227,6 +227,7 @@ async function setAside(
       await copy.close()
     }
     await disk.syncDirectory(directory)
+    onTornTail?.({ path, bytes: bytes.length })
     return true
   } catch {
     await disk.remove(path).catch(() => undefined)

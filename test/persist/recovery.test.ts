@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { TornTail } from '../../src/persist/recovery.ts'
 import {
   commitEach,
   DIRECTORY,
@@ -34,8 +35,9 @@ test('F4: the last segment cut at any byte of its last three records loses only 
   }
 })
 
-test('F5: a torn tail is kept beside the segment, and zeros are not', async () => {
+test('F5: a torn tail is kept beside the segment and told of, and zeros are not', async () => {
   const disk = new MemoryDisk()
+  const told: TornTail[] = []
   const { log } = await openLog(disk)
   await commitEach(log, [50])
   await log.close()
@@ -47,8 +49,9 @@ test('F5: a torn tail is kept beside the segment, and zeros are not', async () =
     [Uint8Array.of(0, 0, 1), `${path}.torn-2`],
   ] as const) {
     disk.plant(path, Buffer.concat([sound, tail]))
-    const { damages } = await openLog(disk)
+    const { damages } = await openLog(disk, { onTornTail: (its) => told.push(its) })
     expect(damages).toEqual([])
+    expect(told.splice(0)).toEqual(name === undefined ? [] : [{ path: name, bytes: tail.length }])
     expect(disk.bytesOf(path)).toEqual(sound)
     if (name) expect(disk.bytesOf(name)).toEqual(new Uint8Array(tail))
   }
