@@ -7,8 +7,7 @@ const BYTES_MAX = 16 * 1024 * 1024
 /**
  * Keeps the engine from letting the young generation grow to 64 MB, as it does under load: then
  * a push costs no less, and the process takes 50 MB more (`bench rw2`, 100 k series: 229 MB
- * with, 177 MB without). It doubles, so it is looked at after each collection: ten times a second
- * was late, and it stayed at 32 MB.
+ * with, 177 MB without). It doubles, so it is looked at after each collection.
  *
  * The flag for its size has no effect on an engine that runs; that for its growth has. Threads
  * that start later must not call this before they have grown.
