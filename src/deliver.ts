@@ -235,7 +235,7 @@ export class Delivery {
   }
 
   #send(departure: Departure): void {
-    const { group } = departure
+    const { group } = departure.member
     const merged = group.length === 1 ? null : this.#parts.merge(group.map(({ block }) => block))
     // One of them cannot be read: the first goes alone, and the others may go by themselves.
     if (merged === null) for (const other of group.splice(1)) other.isInFlight = false
@@ -246,7 +246,7 @@ export class Delivery {
     this.#parts.deliver(block, this.#signal).then(
       (delivered) => {
         this.#ahead.arrived(departure)
-        this.#giveBack(departure.group)
+        this.#giveBack(departure.member.group)
         this.#parts.onDelivered(block, delivered)
         this.#acknowledgement.ring()
         this.#sendAll()

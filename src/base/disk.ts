@@ -11,7 +11,7 @@ import {
   statfs,
 } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { directWriter, takesDirectWrites } from './direct-writer.ts'
+import { type DirectFile, directWriter, takesDirectWrites } from './direct-writer.ts'
 
 /** One open file. Positions are bytes from its start; nothing here is buffered. */
 export type DiskFile = {
@@ -119,16 +119,16 @@ async function openToAppend(path: string): Promise<DiskFile> {
     return null
   })
   if (handle !== null && PAST_CACHE !== 0 && (await takesDirectWrites(handle))) {
-    return appendedFile(handle)
+    return appendedFile(diskFile(handle), handle)
   }
   await handle?.close()
   // It has been made, even where the file system said no.
   return diskFile(await open(path, FLAGS.update, FILE_MODE))
 }
 
-function appendedFile(handle: FileHandle): DiskFile {
-  const file = diskFile(handle)
-  const writer = directWriter(handle)
+/** `file` for `append`, and the same past the page cache. */
+export function appendedFile(file: DiskFile, direct: DirectFile): DiskFile {
+  const writer = directWriter(direct)
   let hasFailed = false
   const orFail = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => {

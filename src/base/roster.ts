@@ -7,7 +7,7 @@ export type Seat<Member> = { readonly member: Member; at: number }
  * Not a Set or a Map: where entries come and go those are made anew again and again, and each
  * table that one leaves behind keeps alive what was in it, once the collector took the table for
  * old. The requests that were open at a collection were so copied twice and looked through by the
- * collector of the old generation: 4.6 MB a second at 1,250 pushes.
+ * collector of the old generation: 450 KB of the 6 MB that pushes take between two collections.
  *
  * A class, because whoever is added knows his place.
  */

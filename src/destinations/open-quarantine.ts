@@ -32,6 +32,10 @@ export async function openQuarantine(
       const message = 'a part of the quarantine is damaged'
       logger.error(message, { destination: name, ...damage })
     },
+    onTornTail: (tail) => {
+      const message = 'the last entry of the quarantine was cut off, and is kept aside'
+      logger.warn(message, { destination: name, ...tail })
+    },
   })
   const quarantine = await Quarantine.open({
     log,

@@ -224,15 +224,16 @@ export class LookAhead {
 
   /** The blocks have a final outcome. */
   arrived(departure: Departure): void {
+    const { line, group } = departure.member
     this.#turns.arrived(departure)
-    departure.line.remove(departure.group)
-    this.#room.free(departure.group)
+    line.remove(group)
+    this.#room.free(group)
   }
 
   /** They are not acknowledged, and may go again. */
   returned(departure: Departure): void {
     this.#turns.arrived(departure)
-    for (const one of departure.group) one.isInFlight = false
+    for (const one of departure.member.group) one.isInFlight = false
   }
 
   /** Everything in flight was broken off. */

@@ -15,9 +15,9 @@ export const HELD_MS = 1_000
 const HELD_MAX = 32
 
 /** Blocks that go out in one request, and where they come from. */
-export type Departure = Sent & { seat: Seat<Sent> }
+export type Departure = Seat<Departed>
 
-type Sent = {
+export type Departed = {
   queue: ClusterQueue
   line: Line
   group: Ahead[]
@@ -41,7 +41,7 @@ export class Turns {
   readonly #byCluster = new Map<string, ClusterQueue>()
   readonly #clock: Pick<Clock, 'monotonicMs'>
   #at = 0
-  readonly #inFlight = new Roster<Sent>()
+  readonly #inFlight = new Roster<Departed>()
   #held = 0
 
   constructor(clock: Pick<Clock, 'monotonicMs'>) {
@@ -107,7 +107,7 @@ export class Turns {
   }
 
   arrived(departure: Departure): void {
-    this.#inFlight.remove(departure.seat)
+    this.#inFlight.remove(departure)
   }
 
   /** Everything in flight was broken off. */
@@ -147,7 +147,6 @@ export class Turns {
     queue.credit -= bytes
     // Its turn goes on while it has credit.
     if (queue.credit <= 0) this.#at = (this.#at + 1) % this.#ring.length
-    const sent = { queue, line, group, sentMs }
-    return { ...sent, seat: this.#inFlight.add(sent) }
+    return this.#inFlight.add({ queue, line, group, sentMs })
   }
 }

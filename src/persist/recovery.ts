@@ -227,10 +227,10 @@ async function setAside(
       await copy.close()
     }
     await disk.syncDirectory(directory)
-    onTornTail?.({ path, bytes: bytes.length })
-    return true
   } catch {
     await disk.remove(path).catch(() => undefined)
     return false
   }
+  onTornTail?.({ path, bytes: bytes.length })
+  return true
 }

@@ -21,7 +21,7 @@ export type Segment = {
   chain: number | undefined
   /** Committed records end here. */
   readableBytes: number
-  /** What the file takes of the disk, with what a failed write may have left behind. */
+  /** What the file holds, with what a failed write may have left behind; zeros do not count. */
   fileBytes: number
 }
 

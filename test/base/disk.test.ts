@@ -71,6 +71,14 @@ test('a disk without sync writes all the same', async () => {
   await file.close()
 })
 
+test('a disk without sync appends through the page cache, where no write waits', async () => {
+  const path = join(directory, 'appended-cached')
+  const file = await withoutSync(nodeDisk).open(path, 'append')
+  await file.write([Buffer.from('text')], 0)
+  expect((await stat(path)).size).toBe(4)
+  await file.close()
+})
+
 test('what is appended in writes of any size is what is read, with zeros behind it', async () => {
   const path = join(directory, 'appended')
   const file = await nodeDisk.open(path, 'append')
@@ -85,9 +93,12 @@ test('what is appended in writes of any size is what is read, with zeros behind 
     const written = await readFile(path)
     expect(written.subarray(0, position).equals(Buffer.concat(expected))).toBe(true)
     expect(written.subarray(position).every((byte) => byte === 0)).toBe(true)
+    // Whole blocks are what goes past the page cache.
+    expect(written.length).toBe(Math.ceil(position / 4096) * 4096)
   }
   await file.datasync()
   await file.close()
+  expect((await stat(path)).size).toBe(position)
 })
 
 test('a write that leaves a gap, or goes back, is a mistake', async () => {
@@ -111,6 +122,8 @@ test('appending goes on where it was when a write has found no room', async () =
     await file.write([parts[1]!], 1_000)
     await file.close()
     const written = await readFile(join(path, 'appended'))
+    // A file that has failed once is not cut.
+    expect(written.length).toBeGreaterThan(2_501_000)
     expect(written.subarray(0, 2_501_000).equals(Buffer.concat(parts))).toBe(true)
   } finally {
     await unmount()

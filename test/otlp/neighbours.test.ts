@@ -238,3 +238,15 @@ test('points of more sets of keys than are remembered are read as if each were t
     expect(labels).toEqual(expected)
   }
 })
+
+test('a long value that is no text takes room once, however many points have it', () => {
+  const decode = createOtlpDecoder(KEY)
+  const batch = createBatch()
+  const bytesValue = Buffer.alloc(100_000, 7)
+  const attributes = { long: { bytesValue } }
+  // With the body, 30 MB, and four thirds of that as text they would fill all there is.
+  const dataPoints = Array.from({ length: 300 }, () => pointAt(AT, { asInt: '1' }, attributes))
+  const scopeMetrics = [{ metrics: [{ name: 'it', gauge: { dataPoints } }] }]
+  expect(decode(encodeOtlp({ resourceMetrics: [{ scopeMetrics }] }), batch)).toBeNull()
+  expect(batch.sampleCount).toBe(300)
+})

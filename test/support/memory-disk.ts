@@ -1,6 +1,12 @@
 import { dirname } from 'node:path'
-import type { Disk, DiskFile, OpenMode, Space } from '../../src/base/disk.ts'
-import { inBlocks } from './block-file.ts'
+import {
+  appendedFile,
+  type Disk,
+  type DiskFile,
+  type OpenMode,
+  type Space,
+} from '../../src/base/disk.ts'
+import { inPieces } from './direct-file.ts'
 import { changed, type Inode, newInode, put, survivor } from './inode.ts'
 
 /**
@@ -127,7 +133,7 @@ export class MemoryDisk implements Disk {
       this.#change({ directory: dirname(path), name: path, inode })
     }
     const file = this.#file(path, inode)
-    return mode === 'append' ? inBlocks(file) : file
+    return mode === 'append' ? appendedFile(file, inPieces(file)) : file
   }
 
   async list(directory: string): Promise<string[]> {
