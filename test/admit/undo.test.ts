@@ -90,3 +90,28 @@ test('undoing brings back what rows were before the first block that is not on d
     { numRuns, examples: [[MOVING]] },
   )
 })
+
+test('as many entries as are asked for have room at once, and are undone', () => {
+  const rows = 20_000
+  const table = new SeriesTable(rows)
+  for (let series = 0; series < rows; series++) table.insert(identityOf(series), 0)
+  const undo = new UndoLog(table)
+  undo.begin(1)
+  const at = undo.reserve(rows)
+  const { row, newestMs, block } = undo.columns
+  for (let i = 0; i < rows; i++) {
+    row[at + i] = i
+    newestMs[at + i] = i + 1
+    block[at + i] = 7
+  }
+  undo.close(at + rows)
+  expect(undo.size).toBe(rows)
+  undo.undo()
+  const { doubles } = table
+  for (let i = 0; i < rows; i++) {
+    expect([doubles[i * ROW_DOUBLES + NEWEST_MS], doubles[i * ROW_DOUBLES + BLOCK]]).toEqual([
+      i + 1,
+      7,
+    ])
+  }
+})
