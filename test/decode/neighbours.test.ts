@@ -63,9 +63,27 @@ function labelled(count: number, seed: string): Labels {
   return Array.from({ length: count }, (_, i) => [name(i), i < count - 2 ? 'same' : seed])
 }
 
-for (const [version, encode, createDecoder] of [
-  ['1.0', rw1Of, createRemoteWrite1Decoder],
-  ['2.0', rw2Of, createRemoteWrite2Decoder],
+/** Two targets: a metric with a label more, one with another, and one with none of its own. */
+const TARGETS: Labels[] = ['10.0.0.1', '10.0.0.23'].flatMap((instance) =>
+  [
+    ['cpu', ['cpu', '0'], ['mode', 'idle']],
+    ['cpu', ['cpu', '0'], ['mode', 'iowait']],
+    ['cpu', ['cpu', '1'], ['mode', 'idle']],
+    ['disk_reads', ['device', 'vda']],
+    ['load1'],
+    ['up'],
+    ['disk_reads', ['device', 'vdb']],
+  ].map(([name, ...own]): Labels => [
+    ['__name__', `node_${name}`],
+    ...([['cluster', 'eu'], ...own, ['instance', instance], ['job', 'node']] as Labels).toSorted(
+      ([one], [other]) => (one < other ? -1 : 1),
+    ),
+  ]),
+)
+
+for (const [version, encode, createDecoder, readPlain] of [
+  ['1.0', rw1Of, createRemoteWrite1Decoder, 'readPlainSeries1'],
+  ['2.0', rw2Of, createRemoteWrite2Decoder, 'readPlainSeries2'],
 ] as const) {
   const decode = createDecoder(KEY)
 
@@ -95,6 +113,21 @@ for (const [version, encode, createDecoder] of [
       }),
       { numRuns: numRuns * 5 },
     )
+  })
+
+  test(`Remote Write ${version}: series as targets have them are read by the kernel in one go`, () => {
+    const batch = createBatch()
+    const { kernel } = batch
+    const read = kernel[readPlain].bind(kernel)
+    const left: number[] = []
+    kernel[readPlain] = (from, limit) => {
+      const to = read(from, limit)
+      left.push(limit - to)
+      return to
+    }
+    expect(decode(encode(TARGETS), batch)).toBeNull()
+    expect(seriesOf(batch).map(({ labels }) => labels)).toEqual(TARGETS)
+    expect(left).toEqual([0])
   })
 
   test(`Remote Write ${version}: many labels are read, and more or fewer in the next series`, () => {

@@ -46,12 +46,24 @@ export function readSymbols2(from: usize, limit: usize): usize {
   return at
 }
 
+/** Where the first field lies that is no symbol; those were read before. */
+function behindSymbols(from: usize, limit: usize): usize {
+  let at = from
+  while (at < limit && load<u8>(at) === SYMBOL) {
+    const length = shortLength(at + 1)
+    const body = at + 1 + bytesOfLength(at + 1)
+    if (body > limit || length > <u32>(limit - body)) return at
+    at = body + <usize>length
+  }
+  return at
+}
+
 /**
- * Reads Remote Write 2.0 series from `from` on, and returns where the first lies that is not
- * plain, or `limit`.
+ * Reads Remote Write 2.0 series from `from` on, behind symbols, and returns where the first lies
+ * that is not plain, or `limit`.
  */
 export function readPlainSeries2(from: usize, limit: usize): usize {
-  let at = from
+  let at = behindSymbols(from, limit)
   for (let room = roomForSeries(); room > 0 && at < limit; room--) {
     if (load<u8>(at) !== SERIES) return at
     const length = shortLength(at + 1)
