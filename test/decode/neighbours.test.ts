@@ -73,12 +73,14 @@ const TARGETS: Labels[] = ['10.0.0.1', '10.0.0.23'].flatMap((instance) =>
     ['load1'],
     ['up'],
     ['disk_reads', ['device', 'vdb']],
-  ].map(([name, ...own]): Labels => [
-    ['__name__', `node_${name}`],
-    ...([['cluster', 'eu'], ...own, ['instance', instance], ['job', 'node']] as Labels).toSorted(
-      ([one], [other]) => (one < other ? -1 : 1),
-    ),
-  ]),
+  ].map(
+    ([name, ...own]): Labels => [
+      ['__name__', `node_${name}`],
+      ...([['cluster', 'eu'], ...own, ['instance', instance], ['job', 'node']] as Labels).toSorted(
+        ([one], [other]) => (one < other ? -1 : 1),
+      ),
+    ],
+  ),
 )
 
 for (const [version, encode, createDecoder, readPlain] of [
