@@ -38,8 +38,8 @@ export type DirectWriter = {
  * Appends to a new file.
  *
  * Through the page cache each page is first found, and then filled. In turns, 100 k series: Remote
- * Write 1.0 0.382, 0.371, 0.336 µs through the cache, 0.331, 0.347, 0.324 past it; 2.0 0.191, 0.183,
- * 0.174 and 0.164, 0.164, 0.161. And what is written pushes nothing else out of memory.
+ * Write 1.0 0.382, 0.371, 0.336 µs through the cache, 0.331, 0.347, 0.324 past it; 2.0 0.191,
+ * 0.183, 0.174 and 0.164, 0.164, 0.161. And what is written pushes nothing else out of memory.
  *
  * Blocks are written as wholes: the last one with zeros behind its bytes, and once more by the
  * next write. A block's bytes are the same then, so nothing that was synced can be torn.
